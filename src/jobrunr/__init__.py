@@ -1,0 +1,57 @@
+"""Durable, distributed background jobs: a plain function call, kept in the database that the application already has.
+
+>>> from jobrunr import JobRunr
+>>> jobrunr = JobRunr("memory://")
+>>> job_id = jobrunr.scheduler.enqueue(print_report, 2026)
+>>> with jobrunr.server():
+...     ...
+"""
+
+from jobrunr.context import JobContext, current_job
+from jobrunr.errors import DoNotRetry, JobRunrError
+from jobrunr.filters import JobFilter
+from jobrunr.history import ExceptionRecord, StateChange
+from jobrunr.ids import JobId
+from jobrunr.jobrunr import JobRunr
+from jobrunr.jobs import Job, NewJob
+from jobrunr.log_context import LogContextFilter, current_log_context, log_context
+from jobrunr.options import job
+from jobrunr.retries import ExponentialBackoff, FixedDelays, GiveUp, Retry, RetryDecision, RetryPolicy
+from jobrunr.scheduler.job_scheduler import JobScheduler
+from jobrunr.server.background_job_server import BackgroundJobServer
+from jobrunr.settings import Settings
+from jobrunr.states import JobState
+from jobrunr.storage.contract import JobPage, LogLine, StorageProvider
+from jobrunr.version import VERSION as __version__
+
+__all__ = [
+    "BackgroundJobServer",
+    "DoNotRetry",
+    "ExceptionRecord",
+    "ExponentialBackoff",
+    "FixedDelays",
+    "GiveUp",
+    "Job",
+    "JobContext",
+    "JobFilter",
+    "JobId",
+    "JobPage",
+    "JobRunr",
+    "JobRunrError",
+    "JobScheduler",
+    "JobState",
+    "LogContextFilter",
+    "LogLine",
+    "NewJob",
+    "Retry",
+    "RetryDecision",
+    "RetryPolicy",
+    "Settings",
+    "StateChange",
+    "StorageProvider",
+    "__version__",
+    "current_job",
+    "current_log_context",
+    "job",
+    "log_context",
+]

@@ -1,0 +1,50 @@
+"""What time it is, as an argument: everything above storage asks a `Clock`, so that a test can turn it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Anything that knows the time as an aware datetime in UTC."""
+
+    def now(self) -> datetime: ...
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class SyncedClock:
+    """The clock of the database, read once in a while and carried on with this machine's monotonic clock.
+
+    A wrong or stepping wall clock on this machine changes nothing. Until the first `sync` it asks the source at every call.
+
+    Arguments:
+        source: reads the clock of the database.
+        monotonic: seconds on a clock that never jumps.
+    """
+
+    def __init__(self, source: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._source = source
+        self._monotonic = monotonic
+        self._anchor: tuple[datetime, float] | None = None
+
+    def sync(self) -> None:
+        """Read the database's clock anew."""
+        before = self._monotonic()
+        read = self._source()
+        self._anchor = (read, (before + self._monotonic()) / 2)
+
+    def now(self) -> datetime:
+        if self._anchor is None:
+            self.sync()
+        assert self._anchor is not None
+        at, mark = self._anchor
+        return at + timedelta(seconds=self._monotonic() - mark)

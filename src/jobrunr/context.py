@@ -1,0 +1,253 @@
+"""What a running job sees of itself: `current_job()`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any, Protocol, TypeVar, overload
+
+import msgspec
+
+from jobrunr.clock import Clock
+from jobrunr.errors import JobCancelledError, NoCurrentJobError
+from jobrunr.ids import JobId
+from jobrunr.jobs import Job
+from jobrunr.progress import PROGRESS, ProgressBar
+from jobrunr.states import JobState
+
+T = TypeVar("T")
+
+METADATA = "metadata."
+"""Prefix of the keys under which a job's metadata is stored."""
+
+
+class RunJournal(Protocol):
+    """Where a run writes down what shall be kept of it; the server behind it batches, and drops what is no longer ours."""
+
+    def log(self, job: Job, at: datetime, level: int, message: str) -> None: ...
+
+    def put(self, job: Job, key: str, value: str) -> None: ...
+
+    def read(self, job: Job) -> dict[str, str]: ...
+
+
+class JobContext:
+    """The running job, as seen from inside. Get it with `current_job()`."""
+
+    def __init__(self, job: Job, journal: RunJournal, clock: Clock) -> None:
+        self._job = job
+        self._journal = journal
+        self._clock = clock
+        self._cancelled = threading.Event()
+        self._metadata: JobMetadata | None = None
+        self.log = JobLog(self)
+
+    @property
+    def id(self) -> JobId:
+        """The id of the job."""
+        return self._job.id
+
+    @property
+    def name(self) -> str:
+        """What people see."""
+        return self._job.name
+
+    @property
+    def target(self) -> str:
+        """What is called: ``package.module:Class.method``."""
+        return self._job.target
+
+    @property
+    def state(self) -> JobState:
+        """PROCESSING, while the job runs."""
+        return self._job.state
+
+    @property
+    def queue(self) -> str:
+        """The queue it came from."""
+        return self._job.queue
+
+    @property
+    def priority(self) -> int:
+        """Its priority; higher goes first."""
+        return self._job.priority
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Its labels."""
+        return self._job.labels
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was made."""
+        return self._job.created_at
+
+    @property
+    def attempt(self) -> int:
+        """1 when a server runs the job for the first time, 2 for the second ..."""
+        return self._job.attempts
+
+    @property
+    def failures(self) -> int:
+        """How often it has failed since it was made or requeued by hand."""
+        return self._job.failures
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether a failure now is final."""
+        return self._job.failures >= self._job.retries
+
+    @property
+    def server_name(self) -> str | None:
+        """The server that runs it."""
+        return self._job.server_name
+
+    @property
+    def metadata(self) -> MutableMapping[str, Any]:
+        """Values of your own that are kept with the job and survive retries. Written within milliseconds, and before the
+        outcome of the run."""
+        if self._metadata is None:
+            self._metadata = JobMetadata(self)
+        return self._metadata
+
+    @overload
+    def progress(self, items: Iterable[T], /, *, total: int | None = None) -> ProgressBar[T]: ...
+    @overload
+    def progress(self, /, *, total: int) -> ProgressBar[Any]: ...
+    def progress(self, items: Iterable[Any] = (), /, *, total: int | None = None) -> ProgressBar[Any]:
+        """A progress bar that people can watch: loop over it, or `advance` it yourself.
+
+        >>> def rows(ctx: JobContext) -> None:
+        ...     for row in ctx.progress([1, 2, 3]):
+        ...         ...
+        ...     bar = ctx.progress(total=1000)
+        ...     bar.advance(10)
+        """
+        key = f"{PROGRESS}{self.attempt}"
+        return ProgressBar(items, total, lambda value: self._journal.put(self._job, key, value))
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the job was deleted, or given to another server, while it runs here. Look at it now and then in long work."""
+        return self._cancelled.is_set()
+
+    def raise_if_cancelled(self) -> None:
+        """Leave a job that is no longer wanted.
+
+        Raises:
+            JobCancelledError: it was cancelled.
+        """
+        if self._cancelled.is_set():
+            raise JobCancelledError(self.id)
+
+    def cancel(self) -> None:
+        """Tell the job that it is no longer wanted. Called by the server."""
+        self._cancelled.set()
+
+    def wait_cancelled(self, seconds: float) -> bool:
+        """Sleep, but wake when the job is cancelled. For functions; a coroutine is cancelled where it awaits."""
+        return self._cancelled.wait(seconds)
+
+
+class JobLog:
+    """Writes lines that are kept with the job, attempt by attempt. Arguments are filled in as in the module ``logging``."""
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+
+    def debug(self, message: str, *args: object) -> None:
+        self.log(logging.DEBUG, message, *args)
+
+    def info(self, message: str, *args: object) -> None:
+        self.log(logging.INFO, message, *args)
+
+    def warning(self, message: str, *args: object) -> None:
+        self.log(logging.WARNING, message, *args)
+
+    def error(self, message: str, *args: object) -> None:
+        self.log(logging.ERROR, message, *args)
+
+    def log(self, level: int, message: str, *args: object) -> None:
+        context = self._context
+        text = str(message) % args if args else str(message)
+        context._journal.log(context._job, context._clock.now(), level, text)  # noqa: SLF001 - one thing in two classes
+
+
+class JobMetadata(MutableMapping[str, Any]):
+    """A mapping that is kept with the job: plain JSON values under keys of your choice."""
+
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        stored = context._journal.read(context._job)  # noqa: SLF001 - one thing in two classes
+        self._values = {
+            key.removeprefix(METADATA): msgspec.json.decode(value)
+            for key, value in stored.items()
+            if key.startswith(METADATA) and value != _REMOVED
+        }
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._write(key, msgspec.json.encode(value).decode())
+        self._values[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._values[key]
+        self._write(key, _REMOVED)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"JobMetadata({self._values!r})"
+
+    def _write(self, key: str, value: str) -> None:
+        self._context._journal.put(self._context._job, METADATA + key, value)  # noqa: SLF001
+
+
+_REMOVED = ""
+"""What is stored for a key that was deleted; no JSON text is empty."""
+
+_current: ContextVar[JobContext] = ContextVar("jobrunr_current_job")
+
+
+def current_job() -> JobContext:
+    """The job that runs in this thread or task.
+
+    Raises:
+        NoCurrentJobError: no job runs here.
+    """
+    try:
+        return _current.get()
+    except LookupError:
+        raise NoCurrentJobError from None
+
+
+@contextmanager
+def running(context: JobContext) -> Iterator[JobContext]:
+    """Make a context the current one for the duration of a block."""
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)
+
+
+class JobLogHandler(logging.Handler):
+    """Keeps what a job logs with the standard library with the job, besides wherever else it goes."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        context = _current.get(None)
+        if context is not None and not record.name.startswith("jobrunr."):
+            try:
+                context.log.log(record.levelno, "%s", self.format(record))
+            except Exception:
+                self.handleError(record)

@@ -1,0 +1,245 @@
+"""Every error that JobRunr raises, in one tree.
+
+Each class takes facts and makes its own sentence: what happened, to which job or setting, and what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+
+class JobRunrError(Exception):
+    """The root of all errors of this library."""
+
+
+# -- creating jobs
+
+
+class JobRefusedError(JobRunrError):
+    """A call cannot become a job. Raised by the scheduler; nothing was stored."""
+
+
+class TargetNotImportableError(JobRefusedError):
+    """The callable has no path by which another process could import it (a lambda, a closure, a builtin)."""
+
+    def __init__(self, what: str, why: str, instead: str) -> None:
+        super().__init__(f"{what} cannot become a job: {why}. {instead}")
+
+
+class TargetNotOfferedError(JobRefusedError):
+    """The target is no part of this application's own code and nobody allowed it (``allowed_targets``)."""
+
+    def __init__(self, target: str, why: str) -> None:
+        self.target = target
+        super().__init__(
+            f"{target!r} is not offered as a job: {why}. To offer it, mark the function with @job, "
+            f"or add {target!r} to the setting allowed_targets."
+        )
+
+
+class ArgumentError(JobRefusedError):
+    """An argument does not fit the signature, or would not come back the same from storage."""
+
+    def __init__(self, target: str, problem: str) -> None:
+        self.target = target
+        super().__init__(f"{target}: {problem}")
+
+
+class TooLargeError(JobRefusedError):
+    """Something is larger than the setting allows."""
+
+    def __init__(self, what: str, size: int, limit: int, setting: str) -> None:
+        super().__init__(
+            f"{what} would take {size:,} bytes; the limit is {limit:,} (setting {setting}). "
+            f"Store large data elsewhere and pass its key."
+        )
+
+
+class OptionError(JobRefusedError):
+    """An option of a job (a label, a queue name, a delay, ...) is not acceptable."""
+
+
+# -- looking at and steering jobs
+
+
+class JobNotFoundError(JobRunrError):
+    """No job has this id (any more)."""
+
+    def __init__(self, job_id: UUID) -> None:
+        self.job_id = job_id
+        super().__init__(f"There is no job {job_id}. It may have been removed after its time in DELETED was over.")
+
+
+class IllegalJobStateChangeError(JobRunrError):
+    """A job cannot move from its present state to the wanted one."""
+
+    def __init__(self, job_id: UUID, current: str, wanted: str) -> None:
+        self.job_id, self.current, self.wanted = job_id, current, wanted
+        super().__init__(f"Job {job_id} is {current} and cannot become {wanted}.")
+
+
+class ConcurrentJobModificationError(JobRunrError):
+    """Somebody else kept changing the job while we tried to."""
+
+    def __init__(self, job_id: UUID, tries: int) -> None:
+        self.job_id = job_id
+        super().__init__(f"Job {job_id} was changed by others during {tries} tries to change it. Look at it and try again.")
+
+
+# -- running jobs
+
+
+class NoCurrentJobError(JobRunrError, LookupError):
+    """``current_job()`` was called outside a running job."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No job is running here. current_job() works inside a job, in the thread or task that runs it; "
+            "a thread started by the job does not inherit it (use contextvars.copy_context().run). "
+            "In a test, use jobrunr.testing.job_context()."
+        )
+
+
+class JobCancelledError(JobRunrError):
+    """The running job was deleted or given to another server; raised by ``ctx.raise_if_cancelled()``."""
+
+    def __init__(self, job_id: UUID) -> None:
+        self.job_id = job_id
+        super().__init__(f"Job {job_id} was cancelled while it ran.")
+
+
+class ServerLostError(JobRunrError):
+    """The server that ran a job is gone: killed, crashed, cut off, or stopped for longer than its time-out."""
+
+    def __init__(self, server_name: str) -> None:
+        super().__init__(f"Server {server_name} was lost while it ran this job.")
+
+
+class DoNotRetry(JobRunrError):  # noqa: N818 - an instruction that reads well behind `raise`
+    """Raise it in a job to fail at once, whatever retries are left.
+
+    >>> raise DoNotRetry("the order was withdrawn")
+    Traceback (most recent call last):
+        ...
+    jobrunr.errors.DoNotRetry: the order was withdrawn
+    """
+
+
+class CannotRunError(JobRunrError):
+    """A stored job cannot be run by this code; the job fails without retries, and nothing else is hurt."""
+
+
+class UnreadableJobError(CannotRunError):
+    """The row of a job holds something that no version of this library writes."""
+
+    def __init__(self, job_id: UUID, why: str) -> None:
+        self.job_id = job_id
+        super().__init__(f"Job {job_id} cannot be read: {why}. Was its row changed by hand? Delete the job, and enqueue it anew.")
+
+
+class TargetNotFoundError(CannotRunError):
+    """The function that a stored job names is not there (any more), or not where the job says."""
+
+    def __init__(self, target: str, why: str) -> None:
+        self.target = target
+        super().__init__(
+            f"{target!r} cannot be run: {why}. Was it renamed, moved or removed? "
+            f"Bring it back under this name, or delete the job."
+        )
+
+
+class TargetForbiddenError(CannotRunError):
+    """A stored job names something that this application does not offer. It was neither imported nor called."""
+
+    def __init__(self, target: str, why: str) -> None:
+        self.target = target
+        super().__init__(
+            f"{target!r} is not offered by this application and was not touched: {why}. "
+            f"If it is yours, mark it with @job or add it to the setting allowed_targets; if not, find out who wrote this row."
+        )
+
+
+class ArgumentsUnreadableError(CannotRunError):
+    """The stored arguments do not fit the function (any more)."""
+
+    def __init__(self, target: str, why: str) -> None:
+        self.target = target
+        super().__init__(
+            f"The stored arguments do not fit {target}: {why}. "
+            f"Was a parameter renamed, removed or given another type? Enqueue the job anew, or let the function accept both."
+        )
+
+
+class ResultNotStorableError(CannotRunError):
+    """A job did its work but returned something that cannot be stored as JSON; running it again would not help."""
+
+    def __init__(self, target: str, why: str) -> None:
+        super().__init__(f"{target} ran to its end, but its result is not storable: {why}. Return plain data, or None.")
+
+
+# -- storage
+
+
+class StorageError(JobRunrError):
+    """The root of what can go wrong with a storage provider."""
+
+
+class StorageUnavailableError(StorageError):
+    """The database cannot be reached, is read-only, overloaded, or did not answer in time. Trying again can help."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"The storage {where} is not available: {why}")
+
+
+class StorageSetupError(StorageError):
+    """This storage cannot be used as it is set up; the message says what to change."""
+
+
+class SchemaMissingError(StorageSetupError):
+    """The tables are not there or too old, and we were told not to create them."""
+
+    def __init__(self, where: str, found: str | None, wanted: str) -> None:
+        state = f"are at revision {found}" if found else "do not exist"
+        super().__init__(
+            f"The tables in {where} {state}, this version needs {wanted}. Run `jobrunr migrate` "
+            f"(or apply what `jobrunr migrate --sql` prints), or set migrate = true."
+        )
+
+
+class SchemaNewerError(StorageSetupError):
+    """The tables were made by a newer version of this library."""
+
+    def __init__(self, where: str, found: str, known: str) -> None:
+        super().__init__(
+            f"The tables in {where} are at revision {found}, which this version does not know (its newest is {known}). "
+            f"Upgrade jobrunr here to the version that made them."
+        )
+
+
+# -- settings and set-up
+
+
+class SettingsError(JobRunrError):
+    """A setting has an unknown name or a wrong value."""
+
+
+class UnknownSettingError(SettingsError):
+    """There is no setting of this name."""
+
+    def __init__(self, name: str, source: str, allowed: Iterable[str]) -> None:
+        super().__init__(f"Unknown setting {name!r} in {source}. Allowed are: {', '.join(sorted(allowed))}.")
+
+
+class WrongSettingError(SettingsError):
+    """A setting has a value that is not acceptable."""
+
+    def __init__(self, name: str, value: object, source: str, allowed: str) -> None:
+        super().__init__(f"Setting {name} cannot be {value!r} (from {source}). Allowed: {allowed}.")
+
+
+class MissingDriverError(JobRunrError):
+    """The database driver for a URL is not installed."""
+
+    def __init__(self, url_scheme: str, extra: str) -> None:
+        super().__init__(f"{url_scheme} needs a database driver that is not installed: pip install 'jobrunr[{extra}]'")

@@ -1,0 +1,77 @@
+"""Ids: time-ordered for jobs (UUID version 7, RFC 9562 §5.7), random for everything that must never repeat."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from uuid import UUID, uuid4, uuid5
+
+_KEYS = UUID("6f1d2c1e-5d5e-5c8c-9c39-2f6f2f0b6c11")  # our own namespace, so that keys never collide with other uses of uuid5
+_lock = threading.Lock()
+_last = 0
+_random = random.Random()  # noqa: S311 - unique, not secret; our own, so that no random.seed() in a job repeats it
+
+
+class JobId(UUID):
+    """The id of a job: a UUID that sorts by time of creation.
+
+    >>> JobId.from_key("order-17") == JobId.from_key("order-17")
+    True
+    >>> JobId.new() < JobId.new()
+    True
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def new(cls) -> JobId:
+        """A new id, greater than every id that this process made before."""
+        return cls(int=_next_uuid7())
+
+    @classmethod
+    def from_key(cls, key: str) -> JobId:
+        """The id that belongs to a key of your own (an order number, a message id): the same key gives the same id.
+
+        Two nodes that enqueue under the same key make one job.
+        """
+        return cls(int=uuid5(_KEYS, key).int)
+
+    @classmethod
+    def of(cls, value: UUID | str) -> JobId:
+        """Turn a UUID, or the text of one, into a `JobId`.
+
+        Raises:
+            ValueError: the text is not a UUID.
+        """
+        if isinstance(value, cls):
+            return value
+        return cls(int=(value if isinstance(value, UUID) else UUID(value)).int)
+
+
+def new_token() -> UUID:
+    """A random 128-bit value that is never used twice: who holds it owns the run of a job."""
+    return uuid4()
+
+
+def _next_uuid7() -> int:
+    """48 bits of milliseconds, then 74 bits that start at random and count up at random within the same millisecond."""
+    global _last
+    with _lock:
+        fresh = (time.time_ns() // 1_000_000 << 74) | _random.getrandbits(73)  # the top bit is left free to count into
+        if fresh <= _last:
+            fresh = _last + 1 + _random.getrandbits(24)
+        _last = fresh
+    high, low = fresh >> 62, fresh & ((1 << 62) - 1)
+    return ((high >> 12) << 80) | (0x7 << 76) | ((high & 0xFFF) << 64) | (0b10 << 62) | low
+
+
+def _start_anew_after_fork() -> None:
+    global _lock, _last
+    _lock = threading.Lock()
+    _last = 0
+    _random.seed()
+
+
+os.register_at_fork(after_in_child=_start_anew_after_fork)

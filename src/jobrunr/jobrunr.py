@@ -1,0 +1,179 @@
+"""The composition root: from a URL and settings to objects. The one place that knows which storage providers there are."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from jobrunr.clock import Clock, SyncedClock
+from jobrunr.filters import JobFilter, JobFilters
+from jobrunr.registry import JobActivator, JobRegistry, default_activator
+from jobrunr.retries import ExponentialBackoff, FixedDelays, RetryPolicy
+from jobrunr.scheduler.job_builder import JobBuilder
+from jobrunr.scheduler.job_scheduler import JobScheduler
+from jobrunr.server.background_job_server import BackgroundJobServer
+from jobrunr.server.performer import Performer
+from jobrunr.settings import Settings, change_settings, load_settings
+from jobrunr.storage.contract import StorageProvider
+from jobrunr.storage.memory import MemoryStorageProvider
+from jobrunr.targets import module_name_of
+from jobrunr.version import VERSION
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+class JobRunr:
+    """Background jobs for one application: a storage, a scheduler that makes jobs, and servers that run them.
+
+    Making one connects to nothing; the storage is opened, and its tables are created, at first use.
+
+    Arguments:
+        storage: where jobs are kept: a URL (``sqlite:///jobs.db``, ``postgresql://…``, ``mysql://…``, ``mariadb://…``,
+            ``memory://``), a SQLAlchemy `Engine` of the application, or a `StorageProvider`. Without it, the setting ``url``.
+        activator: makes an instance of a class whose method is a job; by default the class is called without arguments.
+        filters: `JobFilter`s for all jobs.
+        retry: how long to wait before each retry; by default what the settings ``retry_…`` say.
+        application: the top-level package whose functions may run as jobs; by default the one that makes this object.
+        settings: any setting by its name (see the page on settings); goes before environment and files.
+
+    Raises:
+        SettingsError: a setting has an unknown name or a wrong value; the message lists what is allowed.
+
+    >>> jobrunr = JobRunr("memory://", retries=3)
+    >>> jobrunr.settings.retries
+    3
+    """
+
+    def __init__(
+        self,
+        storage: str | Engine | StorageProvider | None = None,
+        *,
+        activator: JobActivator = default_activator,
+        filters: Iterable[JobFilter] = (),
+        retry: RetryPolicy | None = None,
+        application: str | None = None,
+        **settings: Any,
+    ) -> None:
+        if isinstance(storage, str):
+            settings["url"] = storage
+        if isinstance(retry, FixedDelays):
+            settings.setdefault("retry_delays", retry.seconds)  # as many retries as delays, unless said otherwise
+        self.settings = load_settings(settings, os.environ, Path.cwd())
+        self._given = None if isinstance(storage, str) else storage
+        self._storage: StorageProvider | None = None
+        self._is_set_up = False
+        self._lock = threading.RLock()
+        self._activator = activator
+        self.filters = JobFilters(filters)
+        """The filters of the application, as one."""
+        self._retry = retry or _retry_of(self.settings)
+        self.registry = JobRegistry(application or _application_of_caller(), self.settings.allowed_targets)
+        """Which functions are offered as jobs."""
+        builder = JobBuilder(self.registry, self.settings, self.filters)
+        self.scheduler = JobScheduler(lambda: self.storage, builder, self.filters)
+        """Makes jobs and steers them."""
+
+    @property
+    def storage(self) -> StorageProvider:
+        """The storage, ready for use: the first access connects and creates or checks the tables.
+
+        Raises:
+            StorageUnavailableError: it cannot be reached. The next access tries again.
+            StorageSetupError: it cannot be used as it is set up.
+        """
+        if not self._is_set_up:
+            with self._lock:
+                if not self._is_set_up:
+                    self.provider.set_up(migrate=self.settings.migrate)
+                    self._is_set_up = True
+        return self.provider
+
+    @property
+    def provider(self) -> StorageProvider:
+        """The storage as it is, tables or no tables: for migrations."""
+        with self._lock:
+            if self._storage is None:
+                self._storage = _storage_provider(self._given, self.settings)
+            return self._storage
+
+    def server(self, **settings: Any) -> BackgroundJobServer:
+        """A server for this process; start it with ``with``, or by hand.
+
+        Arguments:
+            settings: any setting that concerns servers: ``workers``, ``queues``, ``server_name``, ``poll_interval`` ...
+
+        >>> with JobRunr("memory://").server(workers=2) as server:
+        ...     server.is_master
+        True
+        """
+        own = change_settings(self.settings, settings)
+        clock = SyncedClock(self.storage.now)
+        return BackgroundJobServer(self.storage, self.performer(clock, own), clock, self.filters, own, VERSION)
+
+    def performer(self, clock: Clock, settings: Settings | None = None) -> Performer:
+        """What runs single jobs: the heart of a server, and of `jobrunr.testing.drain`."""
+        return Performer(self.registry, self._activator, self.filters, settings or self.settings, self._retry, clock)
+
+    @contextmanager
+    def using(self, storage: StorageProvider) -> Iterator[Self]:
+        """Keep jobs somewhere else for the duration of a block: for tests.
+
+        >>> from jobrunr.storage.memory import MemoryStorageProvider
+        >>> with jobrunr.using(MemoryStorageProvider()):
+        ...     sum(jobrunr.scheduler.counts().values())
+        0
+        """
+        with self._lock:
+            before = self._storage, self._is_set_up
+            self._storage, self._is_set_up = storage, False
+        try:
+            yield self
+        finally:
+            with self._lock:
+                self._storage, self._is_set_up = before
+
+    def close(self) -> None:
+        """Give back the connections. An `Engine` of the application stays as it is."""
+        with self._lock:
+            if self._storage is not None:
+                self._storage.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _application_of_caller() -> str | None:
+    """The top-level package of whoever makes the `JobRunr`: what it calls its own may run as a job."""
+    module = module_name_of(sys._getframe(2).f_globals)  # noqa: SLF001 - the one way to know who calls
+    return None if module is None else module.partition(".")[0]
+
+
+def _retry_of(settings: Settings) -> RetryPolicy:
+    if settings.retry_delays is not None:
+        return FixedDelays(*settings.retry_delays)
+    return ExponentialBackoff(settings.retry_base, settings.retry_factor, settings.retry_maximum, settings.retry_jitter)
+
+
+def _storage_provider(given: Engine | StorageProvider | None, settings: Settings) -> StorageProvider:
+    if isinstance(given, StorageProvider):
+        return given
+    if given is None and settings.url.startswith("memory:"):
+        return MemoryStorageProvider()
+    from jobrunr.storage.sql import SqlStorageProvider  # noqa: PLC0415 - SQLAlchemy is slow to import: only who uses it waits
+
+    return SqlStorageProvider(
+        settings.url if given is None else given,
+        table_prefix=settings.table_prefix,
+        schema=settings.schema,
+        timeout=settings.storage_timeout,
+    )

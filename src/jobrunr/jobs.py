@@ -1,0 +1,233 @@
+"""A job as a value: what is asked for (`NewJob`), what is stored (`Job`), and what shall become of it (`JobUpdate`).
+
+All are frozen. Nothing here does anything; `jobrunr.transitions` decides, a storage provider writes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from jobrunr.errors import UnreadableJobError
+from jobrunr.history import StateChange, read_lines
+from jobrunr.ids import JobId
+from jobrunr.states import JobState
+
+T = TypeVar("T")
+
+DEFAULT_QUEUE = "default"
+
+
+class JobDetails(msgspec.Struct, frozen=True):
+    """What to call: ``package.module:Class.method``, and the arguments as strict JSON, keyed by parameter name."""
+
+    target: str
+    arguments: str = "{}"
+
+
+class JobExtras(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What only some jobs carry. Stored as one JSON document, written once when the job is made; mostly absent."""
+
+    retry: dict[str, Any] | None = None
+    """The back-off that the call asked for (see `jobrunr.retries`); otherwise the decorator's or the settings' is used."""
+    retry_on: tuple[str, ...] | None = None
+    no_retry_on: tuple[str, ...] | None = None
+    delete_succeeded_after: timedelta | None = None
+    delete_failed_after: timedelta | None = None
+    purge_deleted_after: timedelta | None = None
+    log_context: dict[str, Any] | None = None
+    """The values of the log context at the moment of creation."""
+
+
+NO_EXTRAS = JobExtras()
+
+
+def encode_labels(labels: tuple[str, ...]) -> str | None:
+    """Labels as a JSON array, None for none."""
+    return msgspec.json.encode(labels).decode() if labels else None
+
+
+def encode_extras(extras: JobExtras) -> str | None:
+    """Extras as a JSON object, None for none."""
+    return None if extras == NO_EXTRAS else msgspec.json.encode(extras).decode()
+
+
+class NewJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that somebody asks for. The storage adds the moment of creation by its own clock."""
+
+    id: JobId
+    details: JobDetails
+    name: str
+    state: JobState = JobState.ENQUEUED
+    """ENQUEUED, SCHEDULED or AWAITING."""
+    run_at: datetime | None = None
+    """For SCHEDULED: when it is due."""
+    reason: str | None = None
+    queue: str = DEFAULT_QUEUE
+    priority: int = 0
+    """Higher goes first."""
+    labels: tuple[str, ...] = ()
+    retries: int = 10
+    recurring_job_id: str | None = None
+    extras: JobExtras = NO_EXTRAS
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored job, as it was when it was read.
+
+    The attempt that is under way lives in the fields `scheduled_at` to `finished_at`; earlier ones in `past`.
+    """
+
+    id: JobId
+    details: JobDetails
+    name: str
+    state: JobState
+    version: int
+    """Counts the changes of state; guards what people do to a job."""
+    claim_token: UUID | None = None
+    """Given out with each claim; guards what the owner does to a job."""
+    queue: str = DEFAULT_QUEUE
+    priority: int = 0
+    labels_json: str | None = None
+    retries: int = 10
+    attempts: int = 0
+    """How often a server has taken this job."""
+    failures: int = 0
+    """Failures that count towards `retries`; a requeue by hand starts anew."""
+    created_at: datetime
+    state_at: datetime
+    """When the present state began."""
+    scheduled_at: datetime | None = None
+    run_at: datetime | None = None
+    enqueued_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    reason: str | None = None
+    """Why the attempt under way was scheduled or enqueued."""
+    server_id: UUID | None = None
+    server_name: str | None = None
+    recurring_job_id: str | None = None
+    result_json: str | None = None
+    expires_at: datetime | None = None
+    extras_json: str | None = None
+    past: str = ""
+    """Earlier attempts, as stored; read them with `history`."""
+    unreadable: str | None = None
+    """Why this row cannot be read. Only the id (and the claim) can be relied upon; such a job can only fail."""
+
+    @property
+    def target(self) -> str:
+        """What it calls: ``package.module:Class.method``."""
+        return self.details.target
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order in which they were given.
+
+        Raises:
+            UnreadableJobError: what is stored are no labels.
+        """
+        return () if self.labels_json is None else _decode(self.id, "labels", self.labels_json, _labels)
+
+    @property
+    def extras(self) -> JobExtras:
+        """What only some jobs carry.
+
+        Raises:
+            UnreadableJobError: what is stored cannot be read.
+        """
+        return NO_EXTRAS if self.extras_json is None else _decode(self.id, "extras", self.extras_json, _extras)
+
+    @property
+    def history(self) -> tuple[StateChange, ...]:
+        """Everything that happened to this job, oldest first; the last entry is its present state."""
+        return read_lines(self.past) + self.present
+
+    @property
+    def present(self) -> tuple[StateChange, ...]:
+        """The part of the history that is not in `past` yet: what the columns say about the attempt under way."""
+        changes: list[StateChange] = []
+        if self.state is JobState.AWAITING:
+            changes.append(StateChange(state=JobState.AWAITING, at=self.state_at, reason=self.reason))
+        if self.scheduled_at is not None:
+            changes.append(
+                StateChange(state=JobState.SCHEDULED, at=self.scheduled_at, run_at=self.run_at, reason=self.reason)
+            )
+        if self.enqueued_at is not None:
+            reason = self.reason if self.scheduled_at is None else None
+            changes.append(StateChange(state=JobState.ENQUEUED, at=self.enqueued_at, reason=reason))
+        if self.started_at is not None:
+            changes.append(
+                StateChange(
+                    state=JobState.PROCESSING,
+                    at=self.started_at,
+                    server_id=self.server_id,
+                    server_name=self.server_name,
+                    attempt=self.attempts,
+                )
+            )
+        if self.finished_at is not None:
+            changes.append(StateChange(state=JobState.SUCCEEDED, at=self.finished_at))
+            if self.state is JobState.DELETED:
+                changes.append(StateChange(state=JobState.DELETED, at=self.state_at, reason=EXPIRED))
+        return tuple(changes)
+
+    @property
+    def result(self) -> Any:
+        """What the job returned, as plain JSON data (None while there is none)."""
+        return None if self.result_json is None else msgspec.json.decode(self.result_json)
+
+    def result_as(self, type: type[T]) -> T:
+        """What the job returned, as a type of yours.
+
+        Raises:
+            msgspec.ValidationError: the result does not have this type.
+        """
+        return msgspec.json.decode(self.result_json or "null", type=type)
+
+    @property
+    def last_exception(self) -> StateChange | None:
+        """The newest entry of the history that holds an exception."""
+        return next((change for change in reversed(self.history) if change.exception), None)
+
+
+EXPIRED = "the time for which finished jobs are kept is over"
+
+
+_labels = msgspec.json.Decoder(tuple[str, ...])
+_extras = msgspec.json.Decoder(JobExtras)
+
+
+def _decode(job_id: JobId, column: str, text: str, decoder: msgspec.json.Decoder[T]) -> T:
+    try:
+        return decoder.decode(text)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise UnreadableJobError(job_id, f"its {column} are {text[:100]!r} ({error})") from None
+
+
+class JobUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """A change to write for one job, if and only if it is still as we read it. Made by `jobrunr.transitions` alone.
+
+    Guarded by `token` (the owner's writes, and rescue: the job must be PROCESSING under this token) or by `version`
+    (what people do).
+    """
+
+    job_id: JobId
+    token: UUID | None = None
+    version: int | None = None
+    keep_token: bool = False
+    """The owner's own writes keep the token in the row, so that a write whose answer was lost is recognised when sent again."""
+    from_state: JobState
+    state: JobState
+    at: datetime
+    run_at: datetime | None = None
+    reason: str | None = None
+    attempts: int
+    failures: int
+    result_json: str | None = None
+    expires_at: datetime | None = None
+    past: str = ""
+    """Lines to append to the stored history."""

@@ -1,0 +1,153 @@
+"""Where a module lies: the application's own code, an installed package, the standard library. Found without importing it.
+
+A row in the database may name any module. Whether we want to import it must be known before anything of it, or of the
+packages above it, has run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable
+from enum import Enum
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+
+
+class ModulePlace(Enum):
+    """To whom a module belongs, judged by where its file lies."""
+
+    OWN = "the application's own code"
+    INSTALLED = "an installed package"
+    STANDARD_LIBRARY = "the standard library"
+    MISSING = "nowhere to be found"
+
+
+def place_of(module: str) -> ModulePlace:
+    """Where a module lies. Neither it nor a package above it is imported.
+
+    Own is what lies neither in the standard library nor in a ``site-packages`` or ``dist-packages`` directory; a project
+    that was installed with ``pip install -e`` is the application's own code.
+
+    >>> place_of("subprocess")
+    <ModulePlace.STANDARD_LIBRARY: 'the standard library'>
+    >>> place_of("no.such.module")
+    <ModulePlace.MISSING: 'nowhere to be found'>
+    """
+    spec = find_spec(module)
+    if spec is None:
+        return ModulePlace.MISSING
+    if spec.origin in ("built-in", "frozen"):
+        return ModulePlace.STANDARD_LIBRARY
+    paths = [spec.origin] if spec.origin is not None else list(spec.submodule_search_locations or ())
+    places = {_place_of_path(path) for path in paths if os.path.isabs(path)}
+    for place in (ModulePlace.STANDARD_LIBRARY, ModulePlace.INSTALLED, ModulePlace.OWN):
+        if place in places:  # the portions of a namespace package can lie in several places; the strictest counts
+            return place
+    return ModulePlace.MISSING
+
+
+def find_spec(module: str) -> ModuleSpec | None:
+    """What the import system knows about a module, without importing it or the packages above it.
+
+    ``importlib.util.find_spec`` imports the packages above; this one walks down level by level and asks the finders only.
+    """
+    spec = None
+    path: Iterable[str] | None = None
+    parts = module.split(".")
+    for depth in range(1, len(parts) + 1):
+        if depth > 1 and path is None:
+            return None  # the level above is no package
+        name = ".".join(parts[:depth])
+        loaded = sys.modules.get(name)
+        known = vars(loaded) if isinstance(loaded, ModuleType) else {}
+        spec = known.get("__spec__") or _ask_the_finders(name, path)
+        if spec is None:
+            return None
+        path = known.get("__path__", spec.submodule_search_locations)  # a package may have extended its own path
+    return spec
+
+
+def _ask_the_finders(name: str, path: Iterable[str] | None) -> ModuleSpec | None:
+    locations = None if path is None else list(path)
+    for finder in sys.meta_path:
+        try:
+            spec = finder.find_spec(name, locations)
+        except KeyError:
+            # PathFinder wants the parent of a nested namespace package in sys.modules. By its last name, the package is a
+            # top-level one to it, and is found in the same directories.
+            spec = PathFinder.find_spec(name.rpartition(".")[2], locations)
+        if spec is not None:
+            return spec
+    return None
+
+
+def name_of_main() -> str | None:
+    """Under which name another process can import what runs here as ``__main__``; None when it cannot.
+
+    ``python -m shop.worker`` is ``shop.worker``. A script is found under its own name when its directory is searched for
+    modules. An interactive session has no name, and importing a package's ``__main__`` would run the program.
+    """
+    main = vars(sys.modules["__main__"])
+    spec, file = main.get("__spec__"), main.get("__file__")
+    if spec is not None:
+        return None if spec.name.rpartition(".")[2] == "__main__" else spec.name
+    if file is None:
+        return None
+    stem = os.path.splitext(os.path.basename(file))[0]
+    found = find_spec(stem) if stem.isidentifier() else None
+    if found is None or found.origin is None or not os.path.exists(found.origin):
+        return None
+    return stem if os.path.samefile(found.origin, file) else None
+
+
+def application_of(module: str) -> str | None:
+    """The package (or single module) that a loaded module belongs to: by which name the application is known.
+
+    This is the top-level name; below a namespace package, which several distributions share, it is the first name that is
+    a package of its own. None when another process could not import it.
+
+    >>> application_of("json.decoder")
+    'json'
+    """
+    name = name_of_main() if module == "__main__" else module
+    parts = name.split(".") if name else []
+    for depth in range(1, len(parts) + 1):
+        package = ".".join(parts[:depth])
+        found = find_spec(package)
+        if found is not None and found.origin is not None:
+            return package
+    return None
+
+
+def is_within(module: str, package: str) -> bool:
+    """Whether a module is a package, or lies below it.
+
+    >>> is_within("shop.mail", "shop"), is_within("shopping", "shop")
+    (True, False)
+    """
+    return module == package or module.startswith(package + ".")
+
+
+def _place_of_path(path: str) -> ModulePlace:
+    spellings = {os.path.normcase(os.path.abspath(path)), os.path.normcase(os.path.realpath(path))}
+    if any(_INSTALL_DIRECTORIES.intersection(spelling.split(os.sep)) for spelling in spellings):
+        return ModulePlace.INSTALLED
+    for roots, place in ((_INSTALLED_ROOTS, ModulePlace.INSTALLED), (_LIBRARY_ROOTS, ModulePlace.STANDARD_LIBRARY)):
+        if any(spelling.startswith(root) for spelling in spellings for root in roots):
+            return place
+    return ModulePlace.OWN
+
+
+def _roots(*paths: str | None) -> frozenset[str]:
+    """Directories in every spelling, each with a separator at its end."""
+    known = [path for path in paths if path]
+    return frozenset(
+        os.path.join(os.path.normcase(spelling), "") for path in known for spelling in (os.path.abspath(path), os.path.realpath(path))
+    )
+
+
+_INSTALL_DIRECTORIES = frozenset({"site-packages", "dist-packages"})
+_INSTALLED_ROOTS = _roots(sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
+_LIBRARY_ROOTS = _roots(sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__))

@@ -1,0 +1,1 @@
+"""The client: from a function call to a stored job."""

@@ -1,0 +1,154 @@
+"""From a function, its arguments and options to the `NewJob` to store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from jobrunr.errors import OptionError
+from jobrunr.filters import JobFilters
+from jobrunr.ids import JobId
+from jobrunr.jobs import NO_EXTRAS, JobDetails, JobExtras, NewJob
+from jobrunr.lambda_call import is_lambda, unfold
+from jobrunr.log_context import current_log_context
+from jobrunr.options import MAX_LABEL_LENGTH, JobOptions
+from jobrunr.registry import JobRegistry, Runnable
+from jobrunr.retries import FixedDelays, class_name, write_policy
+from jobrunr.scheduler.templates import fill_in
+from jobrunr.serialization import describe_call, encode_strict
+from jobrunr.settings import Settings
+from jobrunr.states import JobState
+from jobrunr.texts import storable
+
+MAX_NAME_LENGTH = 255
+_NO_OPTIONS = JobOptions()
+
+
+class JobBuilder:
+    """Knows what is the same for all jobs of an application.
+
+    Arguments:
+        registry: which functions are offered, and how their arguments are stored.
+        settings: what is said about a job when neither the call nor the decorator says it.
+        filters: those of the application.
+    """
+
+    def __init__(self, registry: JobRegistry, settings: Settings, filters: JobFilters) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._filters = filters
+
+    def draft(self, function: Callable[..., Any], options: JobOptions) -> JobDraft:
+        """What is the same for all jobs that one call makes.
+
+        Raises:
+            JobRefusedError: the function cannot become a job, or an option is not acceptable.
+        """
+        if options.filters is not None:
+            raise OptionError("filters go on the function, @job(filters=[...]), or on the application, not on a call.")
+        runnable = self._registry.describe(function)
+        return JobDraft(runnable, options, self._settings, self._filters)
+
+    def build(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        options: JobOptions,
+        run_at: datetime | None = None,
+    ) -> tuple[JobDraft, NewJob]:
+        """One job: ENQUEUED, or SCHEDULED when it has a time.
+
+        Raises:
+            JobRefusedError: the call cannot become a job.
+        """
+        if is_lambda(function):
+            if args or kwargs:
+                raise OptionError("A lambda brings its own arguments; write enqueue(lambda: function(1)) or enqueue(function, 1).")
+            function, args, kwargs = unfold(function)
+        draft = self.draft(function, options)
+        return draft, draft.job(args, kwargs, options.id or JobId.new(), run_at)
+
+
+class JobDraft:
+    """A job without its arguments."""
+
+    def __init__(self, runnable: Runnable, call: JobOptions, settings: Settings, filters: JobFilters) -> None:
+        options = call.over(runnable.options or _NO_OPTIONS)
+        self._runnable = runnable
+        self._max_arguments_size = settings.max_arguments_size
+        self._name = options.name
+        self._labels = tuple(options.labels or ())
+        self._queue = options.queue or settings.queue
+        self._priority = options.priority or 0
+        self._retries = _retries(options, settings)
+        self._extras = _extras(call, options)
+        self.filters = filters.with_more(options.filters) if options.filters else filters
+
+    def job(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: JobId, run_at: datetime | None = None
+    ) -> NewJob:
+        """The job for these arguments.
+
+        Raises:
+            ArgumentError: they do not fit, or cannot be stored.
+            TooLargeError: they are too large.
+        """
+        target = self._runnable.target
+        arguments = self._runnable.codec.encode(args, kwargs, self._max_arguments_size)
+        context = current_log_context()
+        new = NewJob(
+            id=job_id,
+            details=JobDetails(target, arguments),
+            name=storable(self._fill_in(self._name, args, kwargs) if self._name else describe_call(target, arguments), MAX_NAME_LENGTH),
+            state=JobState.ENQUEUED if run_at is None else JobState.SCHEDULED,
+            run_at=run_at,
+            queue=self._queue,
+            priority=self._priority,
+            labels=tuple(self._label(label, args, kwargs) for label in self._labels),
+            retries=self._retries,
+            extras=_with_log_context(self._extras, context) if context else self._extras,
+        )
+        return self.filters.creating(new)
+
+    def _fill_in(self, template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        return fill_in(template, self._runnable.codec.signature, args, kwargs, current_log_context())
+
+    def _label(self, template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        label = storable(self._fill_in(template, args, kwargs))
+        if not 0 < len(label) <= MAX_LABEL_LENGTH:
+            raise OptionError(f"Label {label[:200]!r} has {len(label)} characters; it can have 1 to {MAX_LABEL_LENGTH}.")
+        return label
+
+
+def _retries(options: JobOptions, settings: Settings) -> int:
+    """How often: what is said outright, else as often as a list of delays is long, else the setting."""
+    if options.retries is not None:
+        return options.retries
+    if isinstance(options.retry, FixedDelays):
+        return len(options.retry.seconds)
+    return settings.retries
+
+
+def _extras(call: JobOptions, options: JobOptions) -> JobExtras:
+    """What has to travel with the job. Retry shapes from the decorator do not: they are code, and follow the code."""
+    extras = JobExtras(
+        retry=None if call.retry is None else write_policy(call.retry),
+        retry_on=None if call.retry_on is None else tuple(map(class_name, call.retry_on)),
+        no_retry_on=None if call.no_retry_on is None else tuple(map(class_name, call.no_retry_on)),
+        delete_succeeded_after=options.delete_succeeded_after,
+        delete_failed_after=options.delete_failed_after,
+        purge_deleted_after=options.purge_deleted_after,
+    )
+    return NO_EXTRAS if extras == NO_EXTRAS else extras
+
+
+def _with_log_context(extras: JobExtras, context: Mapping[str, Any]) -> JobExtras:
+    try:
+        encode_strict(dict(context))
+    except ValueError as error:
+        raise OptionError(f"The log context cannot be stored with the job: {error}") from None
+    return msgspec.structs.replace(extras, log_context=dict(context))

@@ -1,0 +1,328 @@
+"""The client: makes jobs and steers them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
+from uuid import UUID
+
+import msgspec
+
+from jobrunr.context import METADATA
+from jobrunr.errors import ConcurrentJobModificationError, JobNotFoundError, OptionError
+from jobrunr.filters import JobFilter, JobFilters
+from jobrunr.ids import JobId
+from jobrunr.jobs import Job, JobUpdate, NewJob
+from jobrunr.options import JobOptions
+from jobrunr.progress import PROGRESS, Progress
+from jobrunr.retries import RetryPolicy
+from jobrunr.scheduler.job_builder import JobBuilder, JobDraft
+from jobrunr.states import JobState
+from jobrunr.storage.contract import JobPage, JobQuery, LogLine, StorageProvider
+from jobrunr.transitions import delete, requeue, reschedule
+
+P = ParamSpec("P")
+S = TypeVar("S")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+CHUNK = 1000
+"""How many jobs of a bulk are stored in one transaction."""
+
+TRIES = 5
+"""How often a change by hand is tried when the job changes meanwhile."""
+
+
+class JobScheduler:
+    """Turns function calls into jobs, and steers the jobs that are there. Safe to use from any number of threads.
+
+    Get it from `jobrunr.JobRunr.scheduler`. Nothing here needs a running server.
+    """
+
+    def __init__(
+        self,
+        storage: Callable[[], StorageProvider],
+        builder: JobBuilder,
+        filters: JobFilters,
+        options: JobOptions | None = None,
+    ) -> None:
+        self._storage = storage
+        self._builder = builder
+        self._filters = filters
+        self._options = options or JobOptions()
+
+    # -- making jobs
+
+    def options(
+        self,
+        *,
+        id: UUID | None = None,
+        name: str | None = None,
+        retries: int | None = None,
+        retry: RetryPolicy | None = None,
+        retry_on: Sequence[type[BaseException]] | None = None,
+        no_retry_on: Sequence[type[BaseException]] | None = None,
+        labels: Sequence[str] | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        delete_succeeded_after: timedelta | None = None,
+        delete_failed_after: timedelta | None = None,
+        purge_deleted_after: timedelta | None = None,
+    ) -> JobScheduler:
+        """A scheduler that says this about every job it makes. What is said here goes before the decorator and the settings.
+
+        Arguments:
+            id: the id of the job. If there is a job with this id already, nothing changes and nothing is an error;
+                `JobId.from_key` makes an id from a key of your own.
+            name: what people see; ``{0}`` and ``{email}`` are filled in from the call and from the log context.
+            retries: how often a failed job is tried again.
+            retry: how long to wait before each retry: `ExponentialBackoff` or `FixedDelays`.
+            retry_on: try again after these exceptions only.
+            no_retry_on: never try again after these exceptions.
+            labels: up to 10 texts of up to 100 characters, with the same fields as the name.
+            queue: the queue it waits in.
+            priority: higher goes first; 0 is normal.
+            delete_succeeded_after, delete_failed_after, purge_deleted_after: how long the job is kept.
+
+        Raises:
+            OptionError: an option is not acceptable.
+        """
+        more = JobOptions(
+            id=None if id is None else JobId.of(id),
+            name=name,
+            retries=retries,
+            retry=retry,
+            retry_on=_tuple(retry_on),
+            no_retry_on=_tuple(no_retry_on),
+            labels=_tuple(labels),
+            queue=queue,
+            priority=priority,
+            delete_succeeded_after=delete_succeeded_after,
+            delete_failed_after=delete_failed_after,
+            purge_deleted_after=purge_deleted_after,
+        )
+        return JobScheduler(self._storage, self._builder, self._filters, more.over(self._options))
+
+    @overload
+    def enqueue(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
+    @overload
+    def enqueue(self, method: Callable[Concatenate[S, P], Any], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
+    def enqueue(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobId:
+        """Make a job that is run as soon as a worker is free. When this returns, the job is stored.
+
+        Arguments:
+            function: a function, a coroutine function, a static, class or instance method; a method named through its
+                class (``MailService.send``) gets its instance from the `JobActivator` when the job runs; a lambda of
+                exactly one call is taken apart, its arguments are evaluated now.
+            args, kwargs: its arguments; they must survive the way through JSON.
+
+        Returns:
+            the id of the job.
+
+        Raises:
+            JobRefusedError: the call cannot become a job; the message says why and what to write instead.
+            StorageUnavailableError: the storage does not answer; the job may or may not be stored.
+
+        >>> job_id = jobs.enqueue(send_welcome, "ada@example.org")
+        >>> jobs.get(job_id).state
+        <JobState.ENQUEUED: 'ENQUEUED'>
+        """
+        return self._create(function, args, kwargs, None)
+
+    @overload
+    def schedule(
+        self, when: datetime | timedelta, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> JobId: ...
+    @overload
+    def schedule(
+        self, when: datetime | timedelta, method: Callable[Concatenate[S, P], Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> JobId: ...
+    def schedule(self, when: datetime | timedelta, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobId:
+        """Make a job that is run at a time, never before it.
+
+        Arguments:
+            when: an aware datetime, or how long from now by the clock of the storage. A time that is past means now.
+            function, args, kwargs: as for `enqueue`.
+
+        Raises:
+            OptionError: the datetime has no time zone.
+            JobRefusedError, StorageUnavailableError: as for `enqueue`.
+
+        >>> job_id = jobs.schedule(timedelta(hours=24), send_welcome, "ada@example.org")
+        >>> jobs.get(job_id).state
+        <JobState.SCHEDULED: 'SCHEDULED'>
+        """
+        return self._create(function, args, kwargs, self._moment(when))
+
+    @overload
+    def enqueue_many(self, function: Callable[[Unpack[Ts]], Any], calls: Iterable[tuple[Unpack[Ts]]], /) -> list[JobId]: ...
+    @overload
+    def enqueue_many(self, function: Callable[[T], Any], calls: Iterable[T], /) -> list[JobId]: ...
+    @overload
+    def enqueue_many(
+        self, method: Callable[[S, Unpack[Ts]], Any], calls: Iterable[tuple[Unpack[Ts]]], /
+    ) -> list[JobId]: ...
+    @overload
+    def enqueue_many(self, method: Callable[[S, T], Any], calls: Iterable[T], /) -> list[JobId]: ...
+    def enqueue_many(self, function: Callable[..., Any], calls: Iterable[Any], /) -> list[JobId]:
+        """Make one job for each call. The iterable is streamed: a thousand jobs are stored in one transaction, then the next.
+
+        Arguments:
+            function: as for `enqueue`, but no lambda.
+            calls: one argument each, or a tuple of arguments each (to pass one tuple, wrap it in a tuple).
+
+        Returns:
+            the ids, in the order of the calls.
+
+        Raises:
+            JobRefusedError: a call cannot become a job. Chunks before it are stored, its own chunk and later ones are not.
+            StorageUnavailableError: as for `enqueue`; chunks that were stored before stay stored.
+
+        >>> len(jobs.enqueue_many(send_welcome, ["a@example.org", "b@example.org"]))
+        2
+        """
+        if self._options.id is not None:
+            raise OptionError("options(id=...) names one job; enqueue_many makes several.")
+        draft = self._builder.draft(function, self._options)
+        ids: list[JobId] = []
+        for chunk in _chunks(calls):
+            new = [draft.job(call if isinstance(call, tuple) else (call,), {}, JobId.new()) for call in chunk]
+            self._store(draft, new)
+            ids.extend(job.id for job in new)
+        return ids
+
+    def _create(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], run_at: datetime | None) -> JobId:
+        draft, new = self._builder.build(function, args, kwargs, self._options, run_at)
+        self._store(draft, [new])
+        return new.id
+
+    def _store(self, draft: JobDraft, jobs: list[NewJob]) -> None:
+        stored = self._storage().insert(jobs)
+        for job in jobs:
+            if job.id in stored:
+                draft.filters.created(job)
+
+    def _moment(self, when: datetime | timedelta) -> datetime:
+        if isinstance(when, timedelta):
+            return self._storage().now() + when
+        if when.tzinfo is None:
+            raise OptionError(f"{when!r} has no time zone; write datetime(..., tzinfo=UTC), or a timedelta from now.")
+        return when
+
+    # -- looking at jobs
+
+    def get(self, job_id: UUID | str) -> Job:
+        """One job, as it is now.
+
+        Raises:
+            JobNotFoundError: there is none with this id (any more).
+        """
+        job = self._storage().get(JobId.of(job_id))
+        if job is None:
+            raise JobNotFoundError(JobId.of(job_id))
+        return job
+
+    def find(
+        self,
+        *,
+        state: JobState | None = None,
+        queue: str | None = None,
+        label: str | None = None,
+        target: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> JobPage:
+        """Jobs, newest first.
+
+        Arguments:
+            state, queue, label, target: only those; everything else passes.
+            limit: how many at most, up to 10000.
+            after: where the page before ended (`JobPage.next`).
+
+        >>> page = jobs.find(state=JobState.ENQUEUED, limit=10)
+        """
+        return self._storage().find(
+            JobQuery(state=state, queue=queue, label=label, target=target, limit=limit, after=after)
+        )
+
+    def counts(self) -> dict[JobState, int]:
+        """How many jobs are in each state."""
+        return self._storage().counts()
+
+    def logs(self, job_id: UUID) -> tuple[LogLine, ...]:
+        """What a job logged, attempt by attempt."""
+        return self._storage().logs(job_id)
+
+    def metadata(self, job_id: UUID) -> dict[str, Any]:
+        """The metadata that a job keeps."""
+        return {
+            key.removeprefix(METADATA): msgspec.json.decode(value)
+            for key, value in self._storage().data(job_id).items()
+            if key.startswith(METADATA) and value
+        }
+
+    def progress(self, job_id: UUID) -> Progress | None:
+        """The progress of the newest attempt that reported any."""
+        bars = {key: value for key, value in self._storage().data(job_id).items() if key.startswith(PROGRESS)}
+        if not bars:
+            return None
+        newest = max(bars, key=lambda key: int(key.removeprefix(PROGRESS)))
+        return msgspec.json.decode(bars[newest], type=Progress)
+
+    # -- steering jobs
+
+    def delete(self, job_id: UUID, reason: str = "deleted through the scheduler") -> None:
+        """Withdraw a job. One that runs is cancelled within a second. Deleting a deleted job changes nothing.
+
+        Raises:
+            JobNotFoundError: there is none with this id.
+        """
+        self._change(job_id, lambda job, now: delete(job, now, reason))
+
+    def requeue(self, job_id: UUID, reason: str = "requeued through the scheduler") -> None:
+        """Run a job now, whether it waits, has failed, has succeeded or was deleted. Failures are counted anew.
+
+        Requeueing an enqueued job changes nothing.
+
+        Raises:
+            JobNotFoundError: there is none with this id.
+            IllegalJobStateChangeError: it runs at this moment.
+        """
+        self._change(job_id, lambda job, now: requeue(job, now, reason))
+
+    def reschedule(
+        self, job_id: UUID, when: datetime | timedelta, reason: str = "rescheduled through the scheduler"
+    ) -> None:
+        """Run a job at another time. Failures are counted anew.
+
+        Raises:
+            JobNotFoundError: there is none with this id.
+            IllegalJobStateChangeError: it runs at this moment.
+            OptionError: the datetime has no time zone.
+        """
+        run_at = self._moment(when)
+        self._change(job_id, lambda job, now: reschedule(job, now, run_at, reason))
+
+    def _change(self, job_id: UUID, change: Callable[[Job, datetime], JobUpdate | None]) -> None:
+        """Read, decide, write if nothing changed meanwhile; again when something did."""
+        for _ in range(TRIES):
+            job = self.get(job_id)
+            update = change(job, self._storage().now())
+            if update is None:
+                return
+            if self._storage().update([update]):
+                self._filters.state_changed(job, job.state, update.state)
+                return
+        raise ConcurrentJobModificationError(job_id, TRIES)
+
+
+def _tuple(items: Sequence[Any] | None) -> Any:
+    return tuple(items) if isinstance(items, list) else items
+
+
+def _chunks(calls: Iterable[Any]) -> Iterator[list[Any]]:
+    iterator = iter(calls)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk

@@ -1,0 +1,281 @@
+"""The server: puts its services together, starts them and stops them in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from jobrunr.clock import SyncedClock
+from jobrunr.context import JobContext, JobLogHandler
+from jobrunr.errors import StorageUnavailableError
+from jobrunr.filters import JobFilters
+from jobrunr.ids import JobId
+from jobrunr.jobs import Job
+from jobrunr.server.cancellation import Cancellation
+from jobrunr.server.duties.expire import Expire
+from jobrunr.server.duties.promote import Promote
+from jobrunr.server.duties.rescue import Rescue
+from jobrunr.server.fetcher import Fetcher
+from jobrunr.server.membership import Membership, this_process
+from jobrunr.server.outage import Outage
+from jobrunr.server.performer import Performer
+from jobrunr.server.recorder import Recorder
+from jobrunr.server.run import Run, RunEnd
+from jobrunr.server.service import Service
+from jobrunr.server.workers import Workers
+from jobrunr.settings import Settings
+from jobrunr.storage.contract import Listener, Retention, StorageProvider
+from jobrunr.transitions import Author
+
+_log = logging.getLogger("jobrunr.server")
+
+WORKERS_PER_CPU = 8
+EXPIRE_INTERVAL = 15.0
+LAST_WRITES = 5.0
+"""Seconds that a stopping server gives the storage to take the last outcomes."""
+
+
+class BackgroundJobServer:
+    """Runs jobs until it is stopped. Use it as a context manager, or `start` and `stop` it.
+
+    Make it with `jobrunr.JobRunr.server`. One process can hold several; each is a member of its own.
+
+    Arguments:
+        storage: set up already.
+        performer: knows how to run a job.
+        clock: the storage's time; kept in step here.
+        filters: those of the application.
+        settings: workers, queues, intervals, retention, sizes.
+        version: of this library, shown to people.
+    """
+
+    def __init__(
+        self,
+        storage: StorageProvider,
+        performer: Performer,
+        clock: SyncedClock,
+        filters: JobFilters,
+        settings: Settings,
+        version: str,
+    ) -> None:
+        self._storage = storage
+        self._settings = settings
+        self._clock = clock
+        self._performer = performer
+        self._recorder = Recorder(storage, filters, settings, refused=self._take_away)
+        workers = settings.workers or WORKERS_PER_CPU * len(os.sched_getaffinity(0))
+        self._workers = Workers(workers, self._performer, self._recorder.complete, hungry=self._feed)
+        self._membership = Membership(
+            storage,
+            this_process(settings.server_name, workers, settings.queues, version),
+            self._clock,
+            settings.heartbeat_interval,
+            settings.server_timeout,
+            busy=lambda: self._workers.busy,
+            evicted=self._let_go,
+            elected=self._wake_duties,
+        )
+        self._cancellation = Cancellation(storage, self._workers)
+        self._log_handler = JobLogHandler(settings.log_level)
+        self._listener: Listener | None = None
+        self._outage = Outage()
+        self._hurry = threading.Event()
+        self._stopped = threading.Event()
+        self._services: list[Service] = []
+        self._duties: list[Service] = []
+
+    # -- for those who run it
+
+    def start(self) -> Self:
+        """Register and begin to take jobs. Returns when the server is registered.
+
+        Raises:
+            StorageUnavailableError: the storage cannot be reached.
+            RuntimeError: it was started before; make a new one.
+        """
+        if self._services:
+            raise RuntimeError("This server was started before. Make a new one with jobrunr.server().")
+        self._listener = self._storage.listener(self._settings.queues)
+        self._membership.join()
+        self._make_services()
+        logging.getLogger().addHandler(self._log_handler)
+        for service in self._services:
+            service.start()
+        return self
+
+    def stop(self, grace: float | None = None) -> None:
+        """Stop in order: take nothing more, give back what is not begun, wait for what runs, give back what is left.
+
+        Arguments:
+            grace: seconds to wait for running jobs; the setting ``shutdown_grace`` when None.
+        """
+        if not self._services or self._stopped.is_set():
+            return
+        grace = self._settings.shutdown_grace.total_seconds() if grace is None else grace
+        fetcher, recorder, heartbeat, cancellation = self._services[:4]
+        fetcher.stop()
+        self._hand_back(self._workers.take_back(older_than=0.0))
+        self._wait_for_runs(grace)
+        self._hand_back(self._workers.give_up())
+        for duty in self._duties:
+            duty.stop(timeout=5)
+        cancellation.stop(timeout=5)
+        self._write_what_is_left()
+        recorder.stop(timeout=LAST_WRITES)
+        self._leave()
+        heartbeat.stop(timeout=5)
+        self._workers.close()
+        logging.getLogger().removeHandler(self._log_handler)
+        if self._listener is not None:
+            self._listener.close()
+        self._stopped.set()
+        _log.info("server %s is down", self._membership.name)
+
+    def hurry(self) -> None:
+        """Do not wait for running jobs any longer: they are given back at once. For the second signal."""
+        self._hurry.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until somebody has stopped the server. Whether that came in time."""
+        return self._stopped.wait(timeout)
+
+    @property
+    def name(self) -> str:
+        """Host and process."""
+        return self._membership.name
+
+    @property
+    def is_master(self) -> bool:
+        """Whether it does the duties at this moment."""
+        return self._membership.is_master
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the storage answers and the heartbeat is fresh."""
+        return not self._outage.is_going_on and self._membership.may_claim and not self._stopped.is_set()
+
+    @property
+    def busy(self) -> int:
+        """How many jobs run here at this moment."""
+        return self._workers.busy
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    # -- putting it together
+
+    def _make_services(self) -> None:
+        assert self._listener is not None
+        settings, storage, membership = self._settings, self._storage, self._membership
+        poll = settings.poll_interval.total_seconds()
+        fetcher = Fetcher(
+            storage,
+            membership,
+            self._workers,
+            self._recorder,
+            begin=lambda job: Run(job, JobContext(job, self._recorder, self._clock)),
+            hand_back=self._hand_back,
+            queues=frozenset(settings.queues),
+            poll_interval=poll,
+        )
+        retention = Retention(
+            delete_succeeded_after=settings.delete_succeeded_after,
+            delete_failed_after=settings.delete_failed_after,
+            purge_deleted_after=settings.purge_deleted_after,
+        )
+        rescue = Rescue(
+            storage,
+            membership,
+            self._clock,
+            settings.heartbeat_interval.total_seconds(),
+            failed=lambda job, error: self._performer.failed(job, error, by=Author.RESCUER),
+            announce=self._recorder.announce,
+        )
+        self._duties = [
+            self._service("promote", Promote(storage, membership, self._clock, poll).tick),
+            self._service("rescue", rescue.tick),
+            self._service("expire", Expire(storage, membership, retention, EXPIRE_INTERVAL).tick),
+        ]
+        promote = self._duties[0]
+        recorder = self._service("recorder", self._recorder.tick)
+        self._recorder.wake = recorder.wake
+        self._services = [
+            Service("fetcher", fetcher.tick, self._outage, _WorkSleeper(self._listener, promote)),
+            recorder,
+            self._service("heartbeat", membership.tick),
+            self._service("cancellation", self._cancellation.tick),
+            *self._duties,
+        ]
+
+    def _service(self, name: str, tick: Callable[[], float]) -> Service:
+        return Service(name, tick, self._outage)
+
+    # -- what the services tell each other
+
+    def _feed(self) -> None:
+        if self._listener is not None:
+            self._listener.wake()
+
+    def _wake_duties(self) -> None:
+        for duty in self._duties:
+            duty.wake()
+
+    def _take_away(self, job_id: JobId) -> None:
+        self._cancellation.take_away(job_id)
+
+    def _let_go(self) -> None:
+        """The others have given our jobs away: everything that runs or waits here is theirs now."""
+        self._workers.take_back(older_than=0.0)
+        for run in self._workers.running():
+            self._workers.cancel(run.job.id, RunEnd.TAKEN_AWAY)
+
+    def _hand_back(self, runs: Iterable[Run]) -> None:
+        for run in runs:
+            self._recorder.complete(self._performer.handed_back(run))
+
+    # -- stopping
+
+    def _wait_for_runs(self, grace: float) -> None:
+        """Give running jobs their time, then tell them to end, and give them a moment more to do so."""
+        deadline = time.monotonic() + grace
+        while (left := deadline - time.monotonic()) > 0 and not self._hurry.is_set():
+            if self._workers.wait_until_quiet(min(left, 0.1)):
+                return
+        for run in self._workers.running():
+            _log.warning("job %s (%s) is still running; it is cancelled and given back", run.job.id, run.job.name)
+            self._workers.cancel(run.job.id, RunEnd.SERVER_STOPS)
+        self._workers.wait_until_quiet(0.2 if self._hurry.is_set() else 1.0)
+
+    def _write_what_is_left(self) -> None:
+        """Outcomes that cannot be written in time are not lost: the job is rescued and runs again."""
+        if not self._recorder.wait_until_empty(LAST_WRITES):
+            _log.warning("the storage did not take the last %d outcomes in time", self._recorder.backlog)
+
+    def _leave(self) -> None:
+        try:
+            self._membership.sign_off()
+        except StorageUnavailableError as error:
+            _log.warning("server %s could not sign off; the others will notice: %s", self._membership.name, error)
+
+
+class _WorkSleeper:
+    """The fetcher sleeps on the storage's own wake-up; a hint about new jobs may be about a scheduled one too."""
+
+    def __init__(self, listener: Listener, promote: Service) -> None:
+        self._listener = listener
+        self._promote = promote
+
+    def wait(self, timeout: float) -> None:
+        if self._listener.wait(timeout):
+            self._promote.wake()
+
+    def wake(self) -> None:
+        self._listener.wake()

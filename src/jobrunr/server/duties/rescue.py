@@ -1,0 +1,76 @@
+"""Jobs whose server is gone run again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+from jobrunr.clock import Clock
+from jobrunr.errors import ServerLostError
+from jobrunr.jobs import Job
+from jobrunr.server.membership import Membership
+from jobrunr.server.run import Outcome
+from jobrunr.storage.contract import StorageProvider
+
+_log = logging.getLogger("jobrunr.server")
+
+BATCH = 1000
+THOROUGH_SECONDS = 15.0
+"""How often to look for orphans when no server was seen to go."""
+
+
+class Rescue:
+    """Removes dead servers and decides about the jobs that they leave behind.
+
+    Arguments:
+        failed: what becomes of a job whose run ended with an exception, as its rescuer sees it.
+        announce: tells the filters of what was written.
+    """
+
+    def __init__(
+        self,
+        storage: StorageProvider,
+        membership: Membership,
+        clock: Clock,
+        interval: float,
+        failed: Callable[[Job, BaseException], Outcome],
+        announce: Callable[[Outcome], None],
+    ) -> None:
+        self._storage = storage
+        self._membership = membership
+        self._clock = clock
+        self._interval = interval
+        self._failed = failed
+        self._announce = announce
+        self._known: frozenset[UUID] = frozenset()
+        self._searched_at = float("-inf")
+
+    def tick(self) -> float:
+        if not self._membership.is_master:
+            self._searched_at = float("-inf")
+            return 60.0  # being elected wakes us
+        servers = self._membership.servers
+        now = self._clock.now()
+        if any(s.last_heartbeat and now - s.last_heartbeat > self._membership.timeout for s in servers):
+            for server in self._storage.remove_dead(self._membership.timeout):
+                _log.warning("server %s (%s) is dead: its last heartbeat was at %s", server.name, server.id, server.last_heartbeat)
+            self._searched_at = float("-inf")
+        registered = frozenset(server.id for server in servers)
+        if self._known - registered or time.monotonic() - self._searched_at >= THOROUGH_SECONDS:
+            self._rescue_orphans()
+        self._known = registered
+        return self._interval
+
+    def _rescue_orphans(self) -> None:
+        while orphans := self._storage.orphans(BATCH):
+            outcomes = [self._failed(job, ServerLostError(job.server_name or "?")) for job in orphans]
+            written = self._storage.update([outcome.update for outcome in outcomes])
+            for outcome in outcomes:
+                if outcome.job.id in written:
+                    _log.warning("job %s was running on %s, which is gone: %s", outcome.job.id, outcome.job.server_name, outcome.update.state)
+                    self._announce(outcome)
+            if len(orphans) < BATCH:
+                break
+        self._searched_at = time.monotonic()

@@ -1,0 +1,130 @@
+"""Claims jobs for the workers of a server: in batches, a little ahead of them, and never more than they will soon need."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from jobrunr.jobs import Job
+from jobrunr.server.membership import Membership
+from jobrunr.server.recorder import Recorder
+from jobrunr.server.run import Run
+from jobrunr.server.workers import Workers
+from jobrunr.storage.contract import StorageProvider
+
+AHEAD_SECONDS = 0.1
+"""Claim as much ahead as the workers lately ended in this time: much of short jobs, nothing of long ones."""
+
+AHEAD_MOST = 1000
+STALE_SECONDS = 2.0
+"""A claimed job that has waited this long for a slot is handed back, for a server that has one."""
+
+UNWRITTEN_MOST = 5000
+"""With so many outcomes not written yet, claim nothing more."""
+
+
+class Appetite(msgspec.Struct, frozen=True):
+    """What to claim now, and when to think about it again."""
+
+    claim: int
+    """How many jobs."""
+    hungry_at: int
+    """Think again when no more than so many wait for a slot."""
+
+
+def appetite(free: int, rate: float) -> Appetite:
+    """How many jobs to claim.
+
+    Small claims are put off until they are worth a statement: while as many jobs wait here as the workers end in half of
+    `AHEAD_SECONDS`, there is no hurry.
+
+    Arguments:
+        free: free slots, less the jobs that wait for one here already.
+        rate: jobs that ended here per second, lately.
+
+    >>> appetite(free=16, rate=0)
+    Appetite(claim=16, hungry_at=0)
+    >>> appetite(free=0, rate=0.1)
+    Appetite(claim=0, hungry_at=0)
+    >>> appetite(free=0, rate=5_000)
+    Appetite(claim=500, hungry_at=250)
+    >>> appetite(free=-400, rate=5_000)
+    Appetite(claim=0, hungry_at=250)
+    """
+    ahead = min(int(rate * AHEAD_SECONDS), AHEAD_MOST)
+    hungry_at = ahead // 2
+    return Appetite(claim=free + ahead if free > -hungry_at or free > 0 else 0, hungry_at=hungry_at)
+
+
+class Rate:
+    """How many jobs end per second: measured over at least a tenth of a second, forgotten within a second or two."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+        self._count = 0
+        self._rate = 0.0
+
+    def update(self, count: int) -> float:
+        """Take in the count so far and return the rate."""
+        now = time.monotonic()
+        passed = now - self._at
+        if passed >= 0.1:
+            fresh = (count - self._count) / passed
+            self._rate = fresh if passed > 1 else 0.5 * self._rate + 0.5 * fresh
+            self._at, self._count = now, count
+        return self._rate
+
+
+class Fetcher:
+    """The service that claims.
+
+    Arguments:
+        storage: where the jobs are.
+        membership: under whose name to claim, and whether that is safe.
+        workers: get the runs.
+        recorder: gets what is handed back, and how far it lags.
+        begin: makes a run of a claimed job.
+        hand_back: gives runs back unbegun.
+        queues: take from these only; empty for all.
+        poll_interval: seconds between looks when nothing wakes us.
+    """
+
+    def __init__(
+        self,
+        storage: StorageProvider,
+        membership: Membership,
+        workers: Workers,
+        recorder: Recorder,
+        begin: Callable[[Job], Run],
+        hand_back: Callable[[Iterable[Run]], None],
+        queues: frozenset[str],
+        poll_interval: float,
+    ) -> None:
+        self._storage = storage
+        self._membership = membership
+        self._workers = workers
+        self._recorder = recorder
+        self._begin = begin
+        self._hand_back = hand_back
+        self._queues = queues
+        self._poll_interval = poll_interval
+        self._rate = Rate()
+
+    def tick(self) -> float:
+        if stale := self._workers.take_back(older_than=STALE_SECONDS):
+            self._hand_back(stale)
+        if self._recorder.backlog > UNWRITTEN_MOST or not self._membership.may_claim:
+            return 0.1
+        now = appetite(self._workers.free, self._rate.update(self._workers.ended))
+        claimed: list[Job] = []
+        if now.claim > 0:
+            claimed = self._storage.claim(self._membership.id, self._membership.name, now.claim, self._queues)
+            if claimed:
+                self._workers.submit([self._begin(job) for job in claimed])
+            if len(claimed) < now.claim:  # nothing is left: who makes the next job will wake us
+                self._workers.tell_when_hungry(None)
+                return self._poll_interval
+        self._workers.tell_when_hungry(now.hungry_at)
+        return 0.0 if claimed else min(self._poll_interval, STALE_SECONDS / 4)

@@ -1,0 +1,156 @@
+"""A server among the others: it keeps itself registered and alive, and knows who is master."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+
+from jobrunr.clock import SyncedClock
+from jobrunr.ids import new_token
+from jobrunr.server_record import ServerRecord
+from jobrunr.storage.contract import StorageProvider
+
+_log = logging.getLogger("jobrunr.server")
+
+SAFE_SHARE = 0.7
+"""A server whose heartbeat is older than this share of the time-out claims nothing: it may be taken for dead soon."""
+
+SYNC_SECONDS = 30.0
+"""How often the storage's clock is read anew."""
+
+
+class Membership:
+    """The service that sends the heartbeat, on a thread of its own that no job can block.
+
+    Arguments:
+        storage: where servers are registered.
+        record: how this server presents itself; its id is replaced by a new one at every start.
+        clock: is synced with the storage's now and then.
+        interval: between two heartbeats.
+        timeout: a server is dead when its last heartbeat is longer ago.
+        busy: how many jobs run here.
+        evicted: is called when the others took this server for dead and gave its jobs away.
+        elected: is called when this server becomes master.
+    """
+
+    def __init__(
+        self,
+        storage: StorageProvider,
+        record: ServerRecord,
+        clock: SyncedClock,
+        interval: timedelta,
+        timeout: timedelta,
+        busy: Callable[[], int],
+        evicted: Callable[[], None],
+        elected: Callable[[], None],
+    ) -> None:
+        self._storage = storage
+        self._record = record
+        self._clock = clock
+        self._interval = interval.total_seconds()
+        self._timeout = timeout
+        self._busy = busy
+        self._evicted = evicted
+        self._elected = elected
+        self._renewed_at = float("-inf")
+        self._synced_at = float("-inf")
+        self._signed_off = False
+        self._lock = threading.Lock()
+        self.is_master = False
+        self.servers: tuple[ServerRecord, ...] = ()
+        """All registered servers as of the last heartbeat."""
+
+    @property
+    def id(self) -> UUID:
+        """The id under which this server is registered; a new one after it was taken for dead."""
+        return self._record.id
+
+    @property
+    def name(self) -> str:
+        """Host and process, for people."""
+        return self._record.name
+
+    @property
+    def timeout(self) -> timedelta:
+        """How long after its last heartbeat a server counts as dead."""
+        return self._timeout
+
+    @property
+    def may_claim(self) -> bool:
+        """Whether the heartbeat is fresh enough to take on jobs."""
+        return time.monotonic() - self._renewed_at < SAFE_SHARE * self._timeout.total_seconds()
+
+    def join(self) -> None:
+        """Register under a new id."""
+        self._clock.sync()
+        self._record = msgspec.structs.replace(self._record, id=new_token())
+        before = time.monotonic()
+        self._storage.announce(self._record)
+        self._renewed_at = self._synced_at = before
+        self._look_around()
+        _log.info("server %s (%s) is up with %d workers", self.name, self.id, self._record.workers)
+
+    def tick(self) -> float:
+        """Send a heartbeat, and join anew when the others took us for dead."""
+        with self._lock:
+            if self._signed_off:
+                return self._interval
+            before = time.monotonic()
+            alive = self._storage.heartbeat(msgspec.structs.replace(self._record, busy=self._busy(), **_load()))
+            if alive:
+                self._renewed_at = before
+                self._look_around()
+            else:
+                _log.warning("server %s (%s) was taken for dead; it lets its jobs go and joins anew", self.name, self.id)
+                self.is_master = False
+                self._evicted()
+                self.join()
+            if before - self._synced_at > SYNC_SECONDS:
+                self._clock.sync()
+                self._synced_at = before
+        return max(0.0, self._interval - (time.monotonic() - before))
+
+    def sign_off(self) -> None:
+        """Leave: from now on nobody waits for us."""
+        with self._lock:
+            self._signed_off = True
+            self.is_master = False
+            self._storage.sign_off(self.id)
+
+    def _look_around(self) -> None:
+        self.servers = tuple(self._storage.servers())
+        now = self._clock.now()
+        living = [s for s in self.servers if s.last_heartbeat is not None and now - s.last_heartbeat <= self._timeout]
+        was_master, self.is_master = self.is_master, bool(living) and living[0].id == self.id
+        if self.is_master and not was_master:
+            _log.info("server %s (%s) is master now", self.name, self.id)
+            self._elected()
+
+
+def this_process(name: str | None, workers: int, queues: tuple[str, ...], version: str) -> ServerRecord:
+    """How a server in this process presents itself."""
+    pid = os.getpid()
+    return ServerRecord(
+        id=new_token(), name=name or f"{socket.gethostname()}:{pid}", workers=workers, queues=queues, version=version, pid=pid
+    )
+
+
+def _load() -> dict[str, float]:
+    """What this process uses: resident memory in bytes, and seconds of CPU."""
+    return {"memory": _resident_memory(), "cpu": round(time.process_time(), 3)}
+
+
+def _resident_memory() -> int:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):  # not Linux: a server without this figure is as good
+        return 0

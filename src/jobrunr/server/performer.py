@@ -1,0 +1,199 @@
+"""Runs one job: finds its function, reads its arguments, calls it, and decides what becomes of the job."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from jobrunr.clock import Clock
+from jobrunr.context import running
+from jobrunr.errors import JobCancelledError, ServerLostError, UnreadableJobError
+from jobrunr.filters import JobFilters
+from jobrunr.jobs import Job, JobExtras
+from jobrunr.log_context import log_context
+from jobrunr.options import JobOptions
+from jobrunr.registry import JobActivator, JobRegistry, Runnable
+from jobrunr.retries import GiveUp, Retry, RetryDecision, RetryPolicy, RetryRules, class_name, decide, read_policy
+from jobrunr.serialization import encode_result
+from jobrunr.server.failure import record_exception
+from jobrunr.server.run import Outcome, Run, RunEnd, moment_after, outcome
+from jobrunr.settings import Settings
+from jobrunr.transitions import Author, fail, fail_and_retry, hand_back, succeed
+
+_NO_OPTIONS = JobOptions()
+
+
+class Performer:
+    """Runs jobs for a server, or for a test.
+
+    Arguments:
+        registry: finds functions by their text.
+        activator: makes instances of classes.
+        filters: those of the application.
+        settings: sizes, and the retry policy for jobs that have none of their own.
+        retry: the policy of the application.
+        clock: the storage's time.
+    """
+
+    def __init__(
+        self,
+        registry: JobRegistry,
+        activator: JobActivator,
+        filters: JobFilters,
+        settings: Settings,
+        retry: RetryPolicy,
+        clock: Clock,
+    ) -> None:
+        self._registry = registry
+        self._activator = activator
+        self._filters = filters
+        self._settings = settings
+        self._retry = retry
+        self._clock = clock
+
+    def is_coroutine(self, job: Job) -> bool | None:
+        """Whether a job runs on the event loop; None when its function has not been looked up yet."""
+        runnable = self._registry.known(job.target)
+        return None if runnable is None else runnable.is_coroutine
+
+    def prepare(self, run: Run) -> Prepared | Outcome:
+        """Everything before the call. May import modules of the application. A job that cannot be run has its outcome."""
+        try:
+            if run.job.unreadable is not None:
+                raise UnreadableJobError(run.job.id, run.job.unreadable)
+            extras = run.job.extras
+            runnable = self._registry.resolve(run.job.target)
+            args, kwargs = runnable.codec.decode(run.job.details.arguments)
+            return Prepared(run, runnable, extras, runnable.bind(self._activator), args, kwargs)
+        except BaseException as error:  # noqa: BLE001 - user code: an import that exits must not end the worker
+            return self.failed(run.job, error)
+
+    def perform(self, prepared: Prepared, run_coroutine: Callable[[Any], Any]) -> Outcome | None:
+        """Call a function in this thread.
+
+        Arguments:
+            run_coroutine: takes a coroutine that the function returned, runs it and returns its result.
+
+        Returns:
+            what became of the job; None when the run was taken away and nothing is to be recorded.
+        """
+        run = prepared.run
+        filters = self._filters_of(prepared.runnable)
+        try:
+            with running(run.context), log_context(**(prepared.extras.log_context or {})):
+                filters.processing(run.job)
+                result = prepared.call(*prepared.args, **prepared.kwargs)
+                if inspect.iscoroutine(result):
+                    result = run_coroutine(result)
+            return self._succeeded(run, filters, result)
+        except BaseException as error:  # noqa: BLE001 - user code: SystemExit of a job must not end the worker
+            return self._ended(run, error)
+
+    async def perform_async(self, prepared: Prepared) -> Outcome | None:
+        """Await a coroutine function on this loop; otherwise as `perform`."""
+        run = prepared.run
+        filters = self._filters_of(prepared.runnable)
+        try:
+            with running(run.context), log_context(**(prepared.extras.log_context or {})):
+                filters.processing(run.job)
+                result = await prepared.call(*prepared.args, **prepared.kwargs)
+            return self._succeeded(run, filters, result)
+        except BaseException as error:  # noqa: BLE001 - user code: SystemExit of a job must not end the loop
+            return self._ended(run, error)
+
+    def _succeeded(self, run: Run, filters: JobFilters, result: object) -> Outcome:
+        job = run.job
+        result_json = encode_result(job.target, result, self._settings.max_result_size)
+        filters.succeeded(job, result)
+        return outcome(job, succeed(job, moment_after(job, self._clock.now()), result_json))
+
+    def _ended(self, run: Run, error: BaseException) -> Outcome | None:
+        if run.end is not None and isinstance(error, asyncio.CancelledError | JobCancelledError):
+            return None if run.end is RunEnd.TAKEN_AWAY else self.handed_back(run)
+        return self.failed(run.job, error)
+
+    def failed(self, job: Job, error: BaseException, by: Author = Author.OWNER) -> Outcome:
+        """What becomes of a job whose run ended with this exception."""
+        runnable = self._registry.known(job.target)
+        filters = self._filters_of(runnable)
+        filters.failed(job, error)
+        decision, error = self._decide(job, runnable, filters, error)
+        now = moment_after(job, self._clock.now())
+        record = record_exception(error, self._settings.max_traceback_size)
+        if isinstance(decision, GiveUp):
+            return outcome(job, fail(job, now, decision.why, record, by), final_failure=error)
+        reason = f"retry {job.failures + 1} of {job.retries}"
+        update = fail_and_retry(job, now, "a retry follows", record, decision.after, reason, by)
+        return outcome(job, update, retried=True)
+
+    def handed_back(self, run: Run) -> Outcome:
+        """A job that this server gives back unharmed because it stops, or has held it too long without beginning it."""
+        why = f"handed back by {run.job.server_name}" + (", which stops" if run.end is RunEnd.SERVER_STOPS else " unbegun")
+        now = moment_after(run.job, self._clock.now())
+        return outcome(run.job, hand_back(run.job, now, why, begun=run.begun))
+
+    def _decide(
+        self, job: Job, runnable: Runnable | None, filters: JobFilters, error: BaseException
+    ) -> tuple[RetryDecision, BaseException]:
+        """The decision, and the exception to record: a policy or a filter that raises fails the job with its own."""
+        try:
+            policy, rules = self._policy_and_rules(job, runnable, error)
+            decision = filters.elect_state(job, error, decide(job, error, policy, rules))
+        except Exception as broken:
+            broken.__cause__ = broken.__cause__ or error
+            return GiveUp(f"the decision about a retry raised {class_name(type(broken))}"), broken
+        return decision, error
+
+    def _policy_and_rules(
+        self, job: Job, runnable: Runnable | None, error: BaseException
+    ) -> tuple[RetryPolicy, RetryRules]:
+        """The call's, then the decorator's, then the application's. A lost server is not the job's doing: no waiting, no rules."""
+        if isinstance(error, ServerLostError):
+            return _at_once, RetryRules()
+        declared = (runnable.options if runnable else None) or _NO_OPTIONS
+        extras = _extras_or_none(job)
+        policy = read_policy(extras.retry) if extras.retry else declared.retry or self._retry
+        rules = RetryRules(
+            retry_on=extras.retry_on if extras.retry_on is not None else _names(declared.retry_on),
+            no_retry_on=extras.no_retry_on if extras.no_retry_on is not None else _names(declared.no_retry_on),
+        )
+        return policy, rules
+
+    def _filters_of(self, runnable: Runnable | None) -> JobFilters:
+        if runnable is None or runnable.options is None or not runnable.options.filters:
+            return self._filters
+        return self._filters.with_more(runnable.options.filters)
+
+
+class Prepared:
+    """A run with everything that its call needs."""
+
+    __slots__ = ("args", "call", "extras", "kwargs", "run", "runnable")
+
+    def __init__(
+        self, run: Run, runnable: Runnable, extras: JobExtras, call: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
+    ) -> None:
+        self.run = run
+        self.runnable = runnable
+        self.extras = extras
+        self.call = call
+        self.args = args
+        self.kwargs = kwargs
+
+
+def _at_once(job: Job, exception: BaseException, attempt: int, /) -> Retry:
+    return Retry(timedelta(0))
+
+
+def _extras_or_none(job: Job) -> JobExtras:
+    try:
+        return job.extras
+    except UnreadableJobError:
+        return JobExtras()
+
+
+def _names(classes: tuple[type[BaseException], ...] | None) -> tuple[str, ...] | None:
+    return None if classes is None else tuple(map(class_name, classes))

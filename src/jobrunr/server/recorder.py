@@ -1,0 +1,223 @@
+"""Writes what runs produce: log lines, progress and metadata while they go on, outcomes when they end.
+
+All of it goes through one thread in batches, and whatever a run logged is written before its outcome. While the storage is
+away everything is kept, and written when it is back; the storage recognises what it has already.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from jobrunr.errors import StorageUnavailableError
+from jobrunr.filters import JobFilters
+from jobrunr.ids import JobId
+from jobrunr.jobs import Job
+from jobrunr.server.run import Outcome
+from jobrunr.settings import Settings
+from jobrunr.storage.contract import Claim, LogLine, RunRecord, StorageProvider
+from jobrunr.texts import storable
+from jobrunr.transitions import fail
+
+_log = logging.getLogger("jobrunr.server")
+
+BATCH = 1000
+"""How many outcomes go into one statement."""
+
+BREATH = 0.1
+"""Seconds between two writes of log lines and progress only; an outcome is written at once."""
+
+
+class _Notes:
+    """What one run wants kept and is not written yet."""
+
+    __slots__ = ("claim", "data", "logs")
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.logs: list[LogLine] = []
+        self.data: dict[str, str] = {}
+
+
+class Recorder:
+    """The journal of the runs of one server, and the writer of their outcomes.
+
+    Arguments:
+        storage: where to write.
+        filters: are told of each change of state after it was written.
+        settings: how much of a log is kept.
+        refused: is called with the id of a job whose claim no longer holds.
+    """
+
+    def __init__(
+        self, storage: StorageProvider, filters: JobFilters, settings: Settings, refused: Callable[[JobId], None]
+    ) -> None:
+        self._storage = storage
+        self._filters = filters
+        self._settings = settings
+        self._refused = refused
+        self._log_level = logging.getLevelNamesMapping()[settings.log_level]
+        self._lock = threading.Lock()
+        self._notes: dict[JobId, _Notes] = {}
+        self._lines: dict[JobId, int] = {}
+        self._outcomes: list[Outcome] = []
+        self._written_at = 0.0
+        self._writing = False
+        self._empty = threading.Condition(self._lock)
+        self.wake: Callable[[], None] = lambda: None
+        """Wakes the service that ticks; set by whoever makes the service."""
+
+    # -- from the threads that run jobs
+
+    def log(self, job: Job, at: datetime, level: int, message: str) -> None:
+        """Keep a line, unless it is below the level or the attempt has logged too much already."""
+        if level < self._log_level:
+            return
+        limit = self._settings.max_log_lines
+        with self._lock:
+            seq = self._lines.get(job.id, 0)
+            self._lines[job.id] = seq + 1
+            if seq > limit:
+                return
+            if seq == limit:
+                level, message = logging.WARNING, f"The log ends here: {limit} lines are kept of each attempt (max_log_lines)."
+            text = storable(message, self._settings.max_log_line_size)
+            first = not self._notes
+            self._notes_of(job).logs.append(LogLine(job.attempts, seq, at, level, text))
+        if first:
+            self.wake()
+
+    def put(self, job: Job, key: str, value: str) -> None:
+        """Keep a value; what was put under the same key and is not written yet is overtaken."""
+        with self._lock:
+            first = not self._notes
+            self._notes_of(job).data[key] = value
+        if first:
+            self.wake()
+
+    def read(self, job: Job) -> dict[str, str]:
+        """What is kept with a job, by this attempt and by those before it."""
+        stored = self._storage.data(job.id)
+        with self._lock:
+            notes = self._notes.get(job.id)
+            return {**stored, **notes.data} if notes else stored
+
+    def complete(self, outcome: Outcome) -> None:
+        """Write this outcome soon."""
+        with self._lock:
+            first = not self._outcomes
+            self._outcomes.append(outcome)
+        if first:
+            self.wake()
+
+    @property
+    def backlog(self) -> int:
+        """How many outcomes wait to be written."""
+        return len(self._outcomes)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything is written."""
+        with self._lock:
+            return self._nothing_left()
+
+    def wait_until_empty(self, timeout: float) -> bool:
+        """Wait until everything is written. Whether that came in time."""
+        with self._empty:
+            return self._empty.wait_for(self._nothing_left, timeout)
+
+    def _nothing_left(self) -> bool:
+        return not self._outcomes and not self._notes and not self._writing
+
+    def _notes_of(self, job: Job) -> _Notes:
+        notes = self._notes.get(job.id)
+        if notes is None:
+            assert job.claim_token is not None
+            notes = self._notes[job.id] = _Notes(Claim(job.id, job.claim_token))
+        return notes
+
+    # -- from the service
+
+    def tick(self) -> float:
+        """Write what there is. Raises when the storage is away; nothing is lost then."""
+        pause = self._written_at + BREATH - time.monotonic()
+        with self._lock:
+            if not self._outcomes and (not self._notes or pause > 0):
+                self._empty.notify_all()
+                return max(pause, 0.001) if self._notes else 60.0
+            outcomes, self._outcomes = self._outcomes[:BATCH], self._outcomes[BATCH:]
+            notes, self._notes = self._notes, {}
+            self._writing = True
+        try:
+            self._write_notes(notes)
+            notes = {}
+            self._write_outcomes(outcomes)
+        except StorageUnavailableError:
+            self._put_back(notes, outcomes)
+            raise
+        finally:
+            self._writing = False
+        return 0.0
+
+    def _write_notes(self, notes: dict[JobId, _Notes]) -> None:
+        if not notes:
+            return
+        self._written_at = time.monotonic()
+        records = [RunRecord(claim=n.claim, logs=tuple(n.logs), data=n.data) for n in notes.values()]
+        for job_id in notes.keys() - self._storage.append(records):
+            self._refused(job_id)
+
+    def _write_outcomes(self, outcomes: list[Outcome]) -> None:
+        if not outcomes:
+            return
+        try:
+            written = self._storage.update([outcome.update for outcome in outcomes])
+        except StorageUnavailableError:
+            raise
+        except Exception as error:
+            if len(outcomes) == 1:
+                self._write_failure_instead(outcomes[0], error)
+                return
+            for outcome in outcomes:  # one of them is bad: find it, and let its neighbours pass
+                self._write_outcomes([outcome])
+            return
+        for outcome in outcomes:
+            self._lines.pop(outcome.job.id, None)
+            if outcome.job.id in written:
+                self.announce(outcome)
+            else:
+                self._refused(outcome.job.id)
+
+    def _write_failure_instead(self, outcome: Outcome, error: Exception) -> None:
+        """The storage refuses this outcome for good. The job must not stay PROCESSING for ever because of that."""
+        job = outcome.job
+        _log.error("the outcome of job %s cannot be stored, the job fails instead", job.id, exc_info=error)
+        reason = storable(f"It ended {outcome.update.state}, but this could not be stored: {error}", 1000)
+        try:
+            self._storage.update([fail(job, outcome.update.at, reason)])
+        except StorageUnavailableError:
+            raise
+        except Exception:
+            _log.exception("job %s stays PROCESSING until this server stops", job.id)
+
+    def announce(self, outcome: Outcome) -> None:
+        """Tell the filters what was written."""
+        for old, new in outcome.changes:
+            self._filters.state_changed(outcome.job, old, new)
+        if outcome.final_failure is not None:
+            self._filters.failed_after_retries(outcome.job, outcome.final_failure)
+
+    def _put_back(self, notes: dict[JobId, _Notes], outcomes: list[Outcome]) -> None:
+        with self._lock:
+            self._outcomes = outcomes + self._outcomes
+            for job_id, newer in self._notes.items():
+                older = notes.get(job_id)
+                if older is None:
+                    notes[job_id] = newer
+                else:
+                    older.logs += newer.logs
+                    older.data.update(newer.data)
+            self._notes = notes

@@ -1,0 +1,71 @@
+"""One run of one job on this server, from the claim to the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime
+from enum import Enum, auto
+
+import msgspec
+
+from jobrunr.context import JobContext
+from jobrunr.jobs import Job, JobUpdate
+from jobrunr.states import JobState
+from jobrunr.storage.contract import Claim
+
+
+class RunEnd(Enum):
+    """Why a run was told to end before it was done."""
+
+    TAKEN_AWAY = auto()
+    """The job was deleted, or given to another server: nothing more is recorded."""
+    SERVER_STOPS = auto()
+    """It is handed back unharmed."""
+
+
+class Run:
+    """What the threads of a server share about a job that they claimed."""
+
+    def __init__(self, job: Job, context: JobContext) -> None:
+        self.job = job
+        self.context = context
+        self.claimed_at = time.monotonic()
+        self.begun = False
+        self.end: RunEnd | None = None
+        self.is_over = False
+        """An outcome was decided (or given up on): later ones are ignored."""
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def claim(self) -> Claim:
+        """The right to write about this run."""
+        assert self.job.claim_token is not None
+        return Claim(self.job.id, self.job.claim_token)
+
+    def cancel(self, end: RunEnd) -> None:
+        """Tell the run to end: a coroutine is cancelled where it awaits, a function can ask its context."""
+        self.end = self.end or end
+        self.context.cancel()
+        if self.task is not None:
+            self.task.get_loop().call_soon_threadsafe(self.task.cancel)
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a run, to be written, and to be told to the filters afterwards."""
+
+    job: Job
+    update: JobUpdate
+    changes: tuple[tuple[JobState, JobState], ...]
+    final_failure: BaseException | None = None
+
+
+def outcome(job: Job, update: JobUpdate, final_failure: BaseException | None = None, retried: bool = False) -> Outcome:
+    """An outcome; a failure with a retry is two changes of state."""
+    steps = (job.state, JobState.FAILED, update.state) if retried else (job.state, update.state)
+    return Outcome(job=job, update=update, changes=tuple(zip(steps, steps[1:], strict=False)), final_failure=final_failure)
+
+
+def moment_after(job: Job, now: datetime) -> datetime:
+    """Now, but never before the job was claimed: our reading of the storage's clock may lag by a few milliseconds."""
+    return max(now, job.started_at) if job.started_at is not None else now

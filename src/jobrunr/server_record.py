@@ -1,0 +1,30 @@
+"""A background job server as the storage knows it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+
+class ServerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One live background job server. Its id is random for every start and never used again."""
+
+    id: UUID
+    name: str
+    """Host and process, for people."""
+    workers: int
+    """How many jobs it runs at a time."""
+    busy: int = 0
+    queues: tuple[str, ...] = ()
+    """The queues it serves; empty for all."""
+    version: str = ""
+    pid: int = 0
+    memory: int = 0
+    """Resident memory of its process in bytes."""
+    cpu: float = 0.0
+    """Seconds of CPU that its process has used."""
+    first_heartbeat: datetime | None = None
+    """Set by the storage, by the storage's clock. The live server with the oldest is the master."""
+    last_heartbeat: datetime | None = None

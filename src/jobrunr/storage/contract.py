@@ -1,0 +1,282 @@
+"""What a storage provider must do. The tests that hold every provider to it are in `jobrunr.testing.contract`.
+
+A provider takes and returns values. It knows no server, no filter and no function to run. Losing a race is a normal answer,
+never an exception. A row that cannot be read (damaged by hand, say) is a `Job` with its `unreadable` set, and hurts no other.
+Every write can be sent again: doing it twice is the same as doing it once. An error of the database that
+may pass is a `StorageUnavailableError`. All methods may be called from many threads at once.
+
+Time is the storage's own: `now()` and every "due", "expired" and "dead" is judged by the clock of the database, or by the
+clock that the provider was made with (tests turn that one).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+import msgspec
+
+from jobrunr.ids import JobId
+from jobrunr.jobs import Job, JobUpdate, NewJob
+from jobrunr.server_record import ServerRecord
+from jobrunr.states import JobState
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """The right to write about one run of a job."""
+
+    job_id: JobId
+    token: UUID
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One line that a job logged."""
+
+    attempt: int
+    seq: int
+    """Counts from 0 within the attempt."""
+    at: datetime
+    level: int
+    """As in the module ``logging``: 20 is INFO."""
+    message: str
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run wants kept while it goes on."""
+
+    claim: Claim
+    logs: tuple[LogLine, ...] = ()
+    data: Mapping[str, str] = {}
+    """Key to JSON text. A key that exists is overwritten."""
+
+
+class Promotion(msgspec.Struct, frozen=True):
+    """What `promote` did and what is next."""
+
+    count: int
+    next_run_at: datetime | None
+    """When the next SCHEDULED job is due; may be past when `limit` was reached."""
+
+
+class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs to find. Newest first: by the moment the state began when `state` is given, else by creation."""
+
+    state: JobState | None = None
+    queue: str | None = None
+    label: str | None = None
+    target: str | None = None
+    recurring_job_id: str | None = None
+    limit: int = 50
+    after: str | None = None
+    """The cursor of the page before."""
+
+
+class JobPage(msgspec.Struct, frozen=True):
+    """Some jobs, and where to go on. Iterable, indexable, sized."""
+
+    jobs: tuple[Job, ...]
+    next: str | None
+    """The cursor for the page behind this one; None on the last page."""
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(self.jobs)
+
+    def __len__(self) -> int:
+        return len(self.jobs)
+
+    def __getitem__(self, index: int) -> Job:
+        return self.jobs[index]
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """How long finished jobs stay, for those that have no rule of their own. None keeps them for ever."""
+
+    delete_succeeded_after: timedelta | None = timedelta(hours=36)
+    delete_failed_after: timedelta | None = None
+    purge_deleted_after: timedelta | None = timedelta(hours=72)
+
+
+class Listener(ABC):
+    """Waits for new work on behalf of one server. Not for two threads at once, except `wake` and `close`."""
+
+    @abstractmethod
+    def wait(self, timeout: float) -> bool:
+        """Sleep until there may be new work (True), or for `timeout` seconds (False). Errors of the database do not
+        surface here: the listener falls back to the time-out and recovers on its own."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """End a `wait` that is going on, or the next one, from any thread."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+class StorageProvider(ABC):
+    """Keeps jobs, servers and everything else. One instance serves a whole process."""
+
+    # -- life of the storage
+
+    @abstractmethod
+    def set_up(self, *, migrate: bool = True) -> None:
+        """Make the storage ready: create or migrate it, or only check it.
+
+        Safe to call from any number of processes at once, and again.
+
+        Raises:
+            SchemaMissingError: `migrate` is false and the tables are missing or too old.
+            SchemaNewerError: the tables were made by a newer version.
+            StorageSetupError: this storage cannot be used as it is set up.
+            StorageUnavailableError: the database cannot be reached.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back all connections. Later calls are errors."""
+
+    @abstractmethod
+    def now(self) -> datetime:
+        """The storage's clock, aware, in UTC."""
+
+    # -- making jobs
+
+    @abstractmethod
+    def insert(self, jobs: Sequence[NewJob]) -> frozenset[JobId]:
+        """Store new jobs, all or none, in one transaction. A job whose id exists is left as it is, without an error.
+
+        Returns:
+            the ids that were new.
+        """
+
+    # -- running jobs
+
+    @abstractmethod
+    def claim(self, server_id: UUID, server_name: str, limit: int, queues: Collection[str] = ()) -> list[Job]:
+        """Take up to `limit` ENQUEUED jobs: highest priority first, then the one that has been ENQUEUED longest, then by id.
+
+        Each is PROCESSING afterwards, under a token that was never used before. No job is given to two callers.
+        A server that is not registered (any more) gets nothing.
+
+        Arguments:
+            queues: take from these queues only; empty for all.
+        """
+
+    @abstractmethod
+    def update(self, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
+        """Write changes of state, each by compare-and-set on its guard.
+
+        Returns:
+            the ids whose change is in the storage now: written just now, or by the same update before. An id that is
+            missing lost a race: nothing was written for it.
+        """
+
+    @abstractmethod
+    def append(self, records: Sequence[RunRecord]) -> frozenset[JobId]:
+        """Keep log lines and data of runs, for those whose claim still holds, and for no other.
+
+        Returns:
+            the ids whose records were kept.
+        """
+
+    @abstractmethod
+    def held(self, claims: Sequence[Claim]) -> frozenset[JobId]:
+        """Which of these claims still hold: the job is PROCESSING under that token."""
+
+    # -- duties of the master
+
+    @abstractmethod
+    def promote(self, limit: int) -> Promotion:
+        """Enqueue SCHEDULED jobs that are due, the longest overdue first. Never one that is not due."""
+
+    @abstractmethod
+    def orphans(self, limit: int) -> list[Job]:
+        """PROCESSING jobs whose server is not registered."""
+
+    @abstractmethod
+    def expire(self, retention: Retention, limit: int) -> int:
+        """Move SUCCEEDED and FAILED jobs whose time is over to DELETED, and remove DELETED ones whose time is over, with
+        their logs and data.
+
+        Returns:
+            how many jobs were moved or removed; less than `limit` when nothing is left to do.
+        """
+
+    @abstractmethod
+    def tidy(self) -> None:
+        """Cheap housekeeping of the provider's own (folding counters, ...). Called now and then by the master."""
+
+    # -- looking
+
+    @abstractmethod
+    def get(self, job_id: UUID) -> Job | None:
+        """One job."""
+
+    @abstractmethod
+    def find(self, query: JobQuery) -> JobPage:
+        """A page of jobs."""
+
+    @abstractmethod
+    def counts(self) -> dict[JobState, int]:
+        """How many jobs are in each state. Kept, not scanned for: costs the same for ten jobs and ten million."""
+
+    @abstractmethod
+    def oldest_enqueued_at(self) -> datetime | None:
+        """Since when the job that has been ENQUEUED longest is waiting; None when none is."""
+
+    @abstractmethod
+    def logs(self, job_id: UUID) -> tuple[LogLine, ...]:
+        """What a job logged, in order of attempt and line."""
+
+    @abstractmethod
+    def data(self, job_id: UUID) -> dict[str, str]:
+        """What a job keeps, key to JSON text."""
+
+    # -- servers
+
+    @abstractmethod
+    def announce(self, server: ServerRecord) -> None:
+        """Register a server. Both heartbeats are now."""
+
+    @abstractmethod
+    def heartbeat(self, server: ServerRecord) -> bool:
+        """Renew a server's heartbeat and load. False when it is not registered: it was taken for dead."""
+
+    @abstractmethod
+    def sign_off(self, server_id: UUID) -> None:
+        """Remove a server that stops."""
+
+    @abstractmethod
+    def servers(self) -> list[ServerRecord]:
+        """All registered servers, the oldest first heartbeat first (by id where equal)."""
+
+    @abstractmethod
+    def remove_dead(self, timeout: timedelta) -> list[ServerRecord]:
+        """Remove servers whose last heartbeat is longer ago than `timeout`, and return them."""
+
+    # -- notes
+
+    @abstractmethod
+    def get_metadata(self, name: str, owner: str = "cluster") -> str | None:
+        """A value kept under a name."""
+
+    @abstractmethod
+    def put_metadata(self, name: str, value: str, owner: str = "cluster", *, overwrite: bool = True) -> str:
+        """Keep a value under a name; with `overwrite` false only when there is none. Returns what is kept afterwards."""
+
+    # -- waking up
+
+    @abstractmethod
+    def listener(self, queues: Collection[str] = ()) -> Listener:
+        """Something that wakes when jobs may have become ENQUEUED, in this process or, where the storage can tell, in
+        another. A hint only: who misses it finds the work by polling."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

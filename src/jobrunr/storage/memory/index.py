@@ -1,0 +1,173 @@
+"""The jobs, and every order in which somebody asks for them, so that no work of a server looks at finished jobs."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from jobrunr.ids import JobId
+from jobrunr.jobs import Job
+from jobrunr.states import FINISHED, JobState
+from jobrunr.storage.contract import JobQuery
+
+
+class JobIndex:
+    """All jobs of a storage. Not for two threads at once."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[UUID, Job] = {}
+        self._by_state: dict[JobState, dict[UUID, Job]] = {state: {} for state in JobState}
+        self._by_server: dict[UUID | None, dict[UUID, Job]] = {}
+        self._by_queue: dict[str, _Order] = {}
+        self._waiting = _Order()
+        self._due = _Order()
+        self._ageing = {state: _Order() for state in FINISHED}
+        self._expiring = {state: _Order() for state in FINISHED}
+        self._refilled: set[str] = set()
+
+    # -- changing
+
+    def put(self, job: Job) -> None:
+        """Store a job, in place of what it was before."""
+        self.remove(job.id)
+        self._jobs[job.id] = self._by_state[job.state][job.id] = job
+        for order, key in self._orders(job):
+            order.add(job.id, key)
+        if job.state is JobState.PROCESSING:
+            self._by_server.setdefault(job.server_id, {})[job.id] = job
+        if job.state is JobState.ENQUEUED:
+            self._refilled.add(job.queue)
+
+    def remove(self, job_id: UUID) -> None:
+        """Forget a job."""
+        job = self._jobs.pop(job_id, None)
+        if job is None:
+            return
+        del self._by_state[job.state][job_id]
+        for order, _ in self._orders(job):
+            order.remove(job_id)
+        if job.state is JobState.PROCESSING:
+            _drop(self._by_server, job.server_id, job_id)
+        if job.state is JobState.ENQUEUED and not self._by_queue[job.queue]:
+            del self._by_queue[job.queue]
+
+    def take_refilled(self) -> set[str]:
+        """The queues that got jobs since the last call."""
+        refilled, self._refilled = self._refilled, set()
+        return refilled
+
+    def _orders(self, job: Job) -> Iterator[tuple[_Order, Any]]:
+        """Where a job stands in line, and with which key."""
+        if job.state is JobState.ENQUEUED:
+            yield self._by_queue.setdefault(job.queue, _Order()), (-job.priority, job.state_at)
+            yield self._waiting, job.state_at
+        elif job.state is JobState.SCHEDULED and job.run_at is not None:
+            yield self._due, job.run_at
+        elif job.state in FINISHED and job.expires_at is None:
+            yield self._ageing[job.state], job.state_at
+        elif job.state in FINISHED:
+            yield self._expiring[job.state], job.expires_at
+
+    # -- looking
+
+    def get(self, job_id: UUID) -> Job | None:
+        return self._jobs.get(job_id)
+
+    def counts(self) -> dict[JobState, int]:
+        return {state: len(jobs) for state, jobs in self._by_state.items()}
+
+    def first_enqueued(self, queues: Collection[str]) -> Job | None:
+        """The job to run next; out of all queues when none is named."""
+        orders = self._by_queue.values() if not queues else [self._by_queue[q] for q in queues if q in self._by_queue]
+        heads = [head for order in orders if (head := order.first()) is not None]
+        return self._jobs[min(heads)[1]] if heads else None
+
+    def oldest_enqueued_at(self) -> datetime | None:
+        job = self._first(self._waiting)
+        return None if job is None else job.state_at
+
+    def next_run_at(self) -> datetime | None:
+        job = self._first(self._due)
+        return None if job is None else job.run_at
+
+    def first_due(self, now: datetime) -> Job | None:
+        """The scheduled job that is overdue for the longest."""
+        job = self._first(self._due)
+        return job if job is not None and job.run_at is not None and job.run_at <= now else None
+
+    def first_over(self, state: JobState, keep: timedelta | None, now: datetime) -> Job | None:
+        """A job in this state whose time is over: by its own rule, or because it has none and was kept for so long."""
+        job = self._first(self._expiring[state])
+        if job is not None and job.expires_at is not None and job.expires_at <= now:
+            return job
+        job = self._first(self._ageing[state])
+        return job if job is not None and keep is not None and now - job.state_at >= keep else None
+
+    def processing_elsewhere(self, servers: Collection[UUID]) -> Iterator[Job]:
+        """What is PROCESSING on other servers than these."""
+        for server_id, jobs in self._by_server.items():
+            if server_id not in servers:
+                yield from jobs.values()
+
+    def newest(self, query: JobQuery, before: tuple[datetime, UUID] | None, limit: int) -> list[Job]:
+        """Up to `limit` jobs that a query asks for and that come behind a place in its order."""
+        jobs = self._jobs if query.state is None else self._by_state[query.state]
+        fits = (job for job in jobs.values() if _fits(job, query) and (before is None or place(job, query) < before))
+        return heapq.nlargest(limit, fits, key=lambda job: place(job, query))
+
+    def _first(self, order: _Order) -> Job | None:
+        head = order.first()
+        return None if head is None else self._jobs[head[1]]
+
+
+def place(job: Job, query: JobQuery) -> tuple[datetime, UUID]:
+    """Where a job stands among the answers to a query; the greatest comes first."""
+    return (job.created_at if query.state is None else job.state_at, job.id)
+
+
+def _fits(job: Job, query: JobQuery) -> bool:
+    return (
+        query.queue in (None, job.queue)
+        and query.target in (None, job.target)
+        and query.recurring_job_id in (None, job.recurring_job_id)
+        and (query.label is None or query.label in job.labels)
+    )
+
+
+def _drop(groups: dict[UUID | None, dict[UUID, Job]], name: UUID | None, job_id: UUID) -> None:
+    """Take a job out of its group, and the group away when nothing is left in it."""
+    del groups[name][job_id]
+    if not groups[name]:
+        del groups[name]
+
+
+class _Order:
+    """Ids in the order of their keys, then their own. The first is at hand; adding and removing cost the logarithm of the size.
+
+    What is removed stays in the heap until it comes up, or until such ghosts outnumber the rest.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[Any, JobId]] = []
+        self._keys: dict[UUID, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def add(self, job_id: JobId, key: Any) -> None:
+        self._keys[job_id] = key
+        heapq.heappush(self._heap, (key, job_id))
+
+    def remove(self, job_id: UUID) -> None:
+        del self._keys[job_id]
+        if len(self._heap) > 2 * len(self._keys) + 100:
+            self._heap = [entry for entry in self._heap if self._keys.get(entry[1]) == entry[0]]
+            heapq.heapify(self._heap)
+
+    def first(self) -> tuple[Any, JobId] | None:
+        while self._heap and self._keys.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0] if self._heap else None

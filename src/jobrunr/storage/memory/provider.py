@@ -1,0 +1,300 @@
+"""The storage provider over one dictionary and one lock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import islice
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from jobrunr.clock import Clock, SystemClock
+from jobrunr.errors import OptionError, StorageError
+from jobrunr.ids import JobId
+from jobrunr.jobs import Job, JobUpdate, NewJob
+from jobrunr.server_record import ServerRecord
+from jobrunr.states import JobState
+from jobrunr.storage.contract import (
+    Claim,
+    JobPage,
+    JobQuery,
+    Listener,
+    LogLine,
+    Promotion,
+    Retention,
+    RunRecord,
+    StorageProvider,
+)
+from jobrunr.storage.memory.index import JobIndex, place
+from jobrunr.storage.memory.writes import claimed, expired, inserted, may_write, promoted, updated, was_written
+
+
+class MemoryStorageProvider(StorageProvider):
+    """Keeps everything in this process. Other processes, forked ones too, see nothing of it.
+
+    Arguments:
+        clock: what time it is; the clock of this machine by default.
+
+    >>> with MemoryStorageProvider() as storage:
+    ...     storage.counts()[JobState.ENQUEUED]
+    0
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._jobs = JobIndex()
+        self._logs: dict[UUID, dict[tuple[int, int], LogLine]] = {}
+        self._data: dict[UUID, dict[str, str]] = {}
+        self._servers: dict[UUID, ServerRecord] = {}
+        self._metadata: dict[tuple[str, str], str] = {}
+        self._listeners: set[MemoryListener] = set()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[datetime]:
+        """Nobody else sees or changes anything meanwhile, and it all happens at the moment that is yielded."""
+        with self._lock:
+            if self._closed:
+                raise StorageError("The storage memory:// was closed, and its jobs are gone. Make a new one.")
+            yield self._clock.now()
+            for queue in self._jobs.take_refilled():
+                self._wake_listeners(queue)
+
+    def _wake_listeners(self, queue: str) -> None:
+        for listener in self._listeners:
+            if not listener.queues or queue in listener.queues:
+                listener.wake()
+
+    # -- life of the storage
+
+    def set_up(self, *, migrate: bool = True) -> None:
+        """Nothing is needed."""
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            for listener in self._listeners:
+                listener.wake()
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    # -- making jobs
+
+    def insert(self, jobs: Sequence[NewJob]) -> frozenset[JobId]:
+        with self._transaction() as now:
+            made: dict[JobId, Job] = {}
+            for job in jobs:
+                if self._jobs.get(job.id) is None:
+                    made.setdefault(job.id, inserted(job, now))
+            for stored in made.values():
+                self._jobs.put(stored)
+            return frozenset(made)
+
+    # -- running jobs
+
+    def claim(self, server_id: UUID, server_name: str, limit: int, queues: Collection[str] = ()) -> list[Job]:
+        with self._transaction() as now:
+            taken: list[Job] = []
+            if server_id not in self._servers:
+                return taken
+            while len(taken) < limit and (job := self._jobs.first_enqueued(queues)) is not None:
+                taken.append(claimed(job, server_id, server_name, now))
+                self._jobs.put(taken[-1])
+            return taken
+
+    def update(self, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
+        with self._transaction():
+            written: dict[JobId, bool] = {}
+            for update in updates:
+                if update.job_id not in written:  # the first of several for one job is the one that counts
+                    written[update.job_id] = self._write(update)
+            return frozenset(job_id for job_id, was in written.items() if was)
+
+    def _write(self, update: JobUpdate) -> bool:
+        job = self._jobs.get(update.job_id)
+        if job is None:
+            return False
+        if not may_write(job, update):
+            return was_written(job, update)
+        self._jobs.put(updated(job, update))
+        return True
+
+    def append(self, records: Sequence[RunRecord]) -> frozenset[JobId]:
+        with self._transaction():
+            kept = [record for record in records if self._holds(record.claim)]
+            for record in kept:
+                job_id = record.claim.job_id
+                self._logs.setdefault(job_id, {}).update({(line.attempt, line.seq): line for line in record.logs})
+                self._data.setdefault(job_id, {}).update(record.data)
+            return frozenset(record.claim.job_id for record in kept)
+
+    def held(self, claims: Sequence[Claim]) -> frozenset[JobId]:
+        with self._transaction():
+            return frozenset(claim.job_id for claim in claims if self._holds(claim))
+
+    def _holds(self, claim: Claim) -> bool:
+        job = self._jobs.get(claim.job_id)
+        return job is not None and job.state is JobState.PROCESSING and job.claim_token == claim.token
+
+    # -- duties of the master
+
+    def promote(self, limit: int) -> Promotion:
+        with self._transaction() as now:
+            count = 0
+            while count < limit and (job := self._jobs.first_due(now)) is not None:
+                self._jobs.put(promoted(job, now))
+                count += 1
+            return Promotion(count, self._jobs.next_run_at())
+
+    def orphans(self, limit: int) -> list[Job]:
+        with self._transaction():
+            return list(islice(self._jobs.processing_elsewhere(self._servers), limit))
+
+    def expire(self, retention: Retention, limit: int) -> int:
+        # DELETED comes first, so that what is moved there now is not removed in the same breath.
+        rules = (
+            (JobState.DELETED, retention.purge_deleted_after),
+            (JobState.SUCCEEDED, retention.delete_succeeded_after),
+            (JobState.FAILED, retention.delete_failed_after),
+        )
+        with self._transaction() as now:
+            count = 0
+            for state, keep in rules:
+                while count < limit and (job := self._jobs.first_over(state, keep, now)) is not None:
+                    self._expire(job, now)
+                    count += 1
+            return count
+
+    def _expire(self, job: Job, now: datetime) -> None:
+        if job.state is not JobState.DELETED:
+            self._jobs.put(expired(job, now))
+            return
+        self._jobs.remove(job.id)
+        self._logs.pop(job.id, None)
+        self._data.pop(job.id, None)
+
+    def tidy(self) -> None:
+        """Nothing piles up here."""
+
+    # -- looking
+
+    def get(self, job_id: UUID) -> Job | None:
+        with self._transaction():
+            return self._jobs.get(job_id)
+
+    def find(self, query: JobQuery) -> JobPage:
+        before = None if query.after is None else _read_cursor(query.after)
+        with self._transaction():
+            found = self._jobs.newest(query, before, query.limit + 1)
+        page = tuple(found[: query.limit])
+        return JobPage(page, _write_cursor(page[-1], query) if page and len(found) > len(page) else None)
+
+    def counts(self) -> dict[JobState, int]:
+        with self._transaction():
+            return self._jobs.counts()
+
+    def oldest_enqueued_at(self) -> datetime | None:
+        with self._transaction():
+            return self._jobs.oldest_enqueued_at()
+
+    def logs(self, job_id: UUID) -> tuple[LogLine, ...]:
+        with self._transaction():
+            lines = self._logs.get(job_id, {})
+            return tuple(lines[attempt_and_seq] for attempt_and_seq in sorted(lines))
+
+    def data(self, job_id: UUID) -> dict[str, str]:
+        with self._transaction():
+            return dict(self._data.get(job_id, {}))
+
+    # -- servers
+
+    def announce(self, server: ServerRecord) -> None:
+        with self._transaction() as now:
+            self._servers[server.id] = replace(server, first_heartbeat=now, last_heartbeat=now)
+
+    def heartbeat(self, server: ServerRecord) -> bool:
+        with self._transaction() as now:
+            known = self._servers.get(server.id)
+            if known is None:
+                return False
+            self._servers[server.id] = replace(server, first_heartbeat=known.first_heartbeat, last_heartbeat=now)
+            return True
+
+    def sign_off(self, server_id: UUID) -> None:
+        with self._transaction():
+            self._servers.pop(server_id, None)
+
+    def servers(self) -> list[ServerRecord]:
+        with self._transaction() as now:
+            return sorted(self._servers.values(), key=lambda server: (server.first_heartbeat or now, server.id))
+
+    def remove_dead(self, timeout: timedelta) -> list[ServerRecord]:
+        with self._transaction() as now:
+            dead = [s for s in self._servers.values() if s.last_heartbeat and now - s.last_heartbeat > timeout]
+            for server in dead:
+                del self._servers[server.id]
+            return dead
+
+    # -- notes
+
+    def get_metadata(self, name: str, owner: str = "cluster") -> str | None:
+        with self._transaction():
+            return self._metadata.get((name, owner))
+
+    def put_metadata(self, name: str, value: str, owner: str = "cluster", *, overwrite: bool = True) -> str:
+        with self._transaction():
+            if overwrite:
+                self._metadata[name, owner] = value
+            return self._metadata.setdefault((name, owner), value)
+
+    # -- waking up
+
+    def listener(self, queues: Collection[str] = ()) -> Listener:
+        with self._transaction():
+            listener = MemoryListener(frozenset(queues), self._forget)
+            self._listeners.add(listener)
+            return listener
+
+    def _forget(self, listener: MemoryListener) -> None:
+        with self._lock:
+            self._listeners.discard(listener)
+
+
+class MemoryListener(Listener):
+    """An event that the provider sets when one of the queues gets jobs."""
+
+    def __init__(self, queues: frozenset[str], on_close: Callable[[MemoryListener], None]) -> None:
+        self.queues = queues
+        self._on_close = on_close
+        self._event = threading.Event()
+
+    def wait(self, timeout: float) -> bool:
+        if not self._event.wait(timeout):
+            return False  # what arrives from here on is left for the next call
+        self._event.clear()
+        return True
+
+    def wake(self) -> None:
+        self._event.set()
+
+    def close(self) -> None:
+        self._on_close(self)
+        self.wake()
+
+
+def _write_cursor(last: Job, query: JobQuery) -> str:
+    at, job_id = place(last, query)
+    return f"{at.isoformat()}/{job_id}"
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
+    at, _, job_id = cursor.partition("/")
+    try:
+        return datetime.fromisoformat(at), UUID(job_id)
+    except ValueError:
+        raise OptionError(f"after cannot be {cursor!r}; it is the `next` of the page before.") from None

@@ -1,0 +1,133 @@
+"""The tables as they are now. The revisions in `migrations` lead to exactly these; a test compares the two."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Double, Identity, Index, Integer, MetaData, SmallInteger, Table
+from sqlalchemy.sql.elements import ColumnElement
+
+from jobrunr.options import MAX_QUEUE_LENGTH
+from jobrunr.states import JobState
+from jobrunr.storage.sql.column_types import Id, UtcTime, long_text, short_text
+from jobrunr.storage.sql.names import check_schema, check_table_prefix
+
+DEFAULT_PREFIX = "jobrunr_"
+
+
+class Tables:
+    """Our tables under a prefix, in a schema.
+
+    Arguments:
+        prefix: begins the name of every table and index.
+        schema: where they are; None for the schema that the connection has.
+        partial_indexes: whether this database has indexes over some of the rows. Where it has not, an index over all
+            rows that begins with the state takes their place.
+
+    Raises:
+        StorageSetupError: the prefix or the schema is not acceptable.
+    """
+
+    def __init__(self, prefix: str = DEFAULT_PREFIX, schema: str | None = None, *, partial_indexes: bool = True) -> None:
+        self.prefix = check_table_prefix(prefix)
+        self.schema = check_schema(schema)
+        self.partial_indexes = partial_indexes
+        self.metadata = MetaData(schema=schema)
+        self.jobs = self._jobs()
+        self.job_logs = self._table(
+            "job_logs",
+            Column("job_id", Id, primary_key=True),
+            Column("attempt", Integer, primary_key=True, autoincrement=False),
+            Column("seq", Integer, primary_key=True, autoincrement=False),
+            Column("at", UtcTime, nullable=False),
+            Column("level", SmallInteger, nullable=False),
+            Column("message", long_text(), nullable=False),
+        )
+        self.job_data = self._table(
+            "job_data",
+            Column("job_id", Id, primary_key=True),
+            Column("key", short_text(200), primary_key=True),
+            Column("value", long_text(), nullable=False),
+        )
+        self.job_counts = self._table(
+            "job_counts",
+            Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+            Column("state", short_text(20), nullable=False),
+            Column("amount", BigInteger, nullable=False),
+        )
+        self.servers = self._table(
+            "background_job_servers",
+            Column("id", Id, primary_key=True),
+            Column("name", short_text(255), nullable=False),
+            Column("workers", Integer, nullable=False),
+            Column("busy", Integer, nullable=False),
+            Column("queues", long_text(), nullable=False),
+            Column("version", short_text(100), nullable=False),
+            Column("pid", BigInteger, nullable=False),
+            Column("memory", BigInteger, nullable=False),
+            Column("cpu", Double, nullable=False),
+            Column("first_heartbeat", UtcTime, nullable=False),
+            Column("last_heartbeat", UtcTime, nullable=False),
+        )
+        self.notes = self._table(
+            "metadata",
+            Column("name", short_text(100), primary_key=True),
+            Column("owner", short_text(100), primary_key=True),
+            Column("value", long_text(), nullable=False),
+        )
+
+    def name(self, noun: str) -> str:
+        """The full name of a table or an index of ours, without the schema."""
+        return self.prefix + noun
+
+    def _table(self, noun: str, *columns: Column[object]) -> Table:
+        return Table(self.name(noun), self.metadata, *columns, mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin")
+
+    def _jobs(self) -> Table:
+        # The order of the columns is the order in which `rows.to_job` takes them.
+        jobs = self._table(
+            "jobs",
+            Column("id", Id, primary_key=True),
+            Column("state", short_text(20), nullable=False),
+            Column("version", Integer, nullable=False),
+            Column("claim_token", Id),
+            Column("target", long_text(), nullable=False),
+            Column("arguments", long_text(), nullable=False),
+            Column("name", long_text(), nullable=False),
+            Column("queue", short_text(MAX_QUEUE_LENGTH), nullable=False),
+            Column("priority", SmallInteger, nullable=False),
+            Column("labels", long_text()),
+            Column("retries", Integer, nullable=False),
+            Column("attempts", Integer, nullable=False),
+            Column("failures", Integer, nullable=False),
+            Column("created_at", UtcTime, nullable=False),
+            Column("state_at", UtcTime, nullable=False),
+            Column("scheduled_at", UtcTime),
+            Column("run_at", UtcTime),
+            Column("enqueued_at", UtcTime),
+            Column("started_at", UtcTime),
+            Column("finished_at", UtcTime),
+            Column("reason", long_text()),
+            Column("server_id", Id),
+            Column("server_name", short_text(255)),
+            Column("recurring_job_id", short_text(255)),
+            Column("result", long_text()),
+            Column("expires_at", UtcTime),
+            Column("extras", long_text()),
+            Column("past", long_text(), nullable=False),
+        )
+        column = jobs.c
+        # What each index is for. The claim in its order, for all queues and for some:
+        self._index("enqueued", JobState.ENQUEUED, column.priority.desc(), column.state_at, column.id)
+        self._index("enqueued_by_queue", JobState.ENQUEUED, column.queue, column.priority.desc(), column.state_at, column.id)
+        self._index("scheduled", JobState.SCHEDULED, column.run_at, column.id)  # what is due
+        self._index("processing", JobState.PROCESSING, column.server_id)  # what is orphaned
+        # ... pages of one state, the oldest that waits, and what was kept long enough:
+        Index(self.name("jobs_by_state"), column.state, column.state_at, column.id)
+        Index(self.name("jobs_by_creation"), column.created_at, column.id)  # pages of all states
+        expiring = column.expires_at.is_not(None) if self.partial_indexes else None  # what has a date of its own
+        Index(self.name("jobs_expiring"), column.expires_at, postgresql_where=expiring, sqlite_where=expiring)
+        return jobs
+
+    def _index(self, noun: str, state: JobState, *order: ColumnElement[object]) -> None:
+        """An index over the jobs in one state."""
+        state_column = order[-1].table.c.state if False else None
+        raise NotImplementedError

@@ -1,0 +1,56 @@
+"""The changes of state that the law is tried with, each as a function of a job and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from jobrunr import transitions
+from jobrunr.jobs import Job, JobUpdate
+from jobrunr.testing.factories import an_exception
+from jobrunr.transitions import Author
+
+Decision = Callable[[Job, datetime], JobUpdate]
+
+
+def succeed(job: Job, now: datetime) -> JobUpdate:
+    return transitions.succeed(job, now, '"250 OK"')
+
+
+def fail(job: Job, now: datetime) -> JobUpdate:
+    return transitions.fail(job, now, "it failed", an_exception())
+
+
+def retry(job: Job, now: datetime) -> JobUpdate:
+    return transitions.fail_and_retry(job, now, "it failed", an_exception(), timedelta(seconds=3), "retry 1 of 10")
+
+
+def retry_at_once(job: Job, now: datetime) -> JobUpdate:
+    return transitions.fail_and_retry(job, now, "it failed", None, timedelta(0), "retry 1 of 10")
+
+
+def hand_back(job: Job, now: datetime) -> JobUpdate:
+    return transitions.hand_back(job, now, "the server stops", begun=False)
+
+
+def rescue(job: Job, now: datetime) -> JobUpdate:
+    return transitions.fail_and_retry(job, now, "its server is gone", None, timedelta(0), "retry 1 of 10", Author.RESCUER)
+
+
+def withdraw(job: Job, now: datetime) -> JobUpdate:
+    return _made(transitions.delete(job, now, "withdrawn"))
+
+
+def requeue(job: Job, now: datetime) -> JobUpdate:
+    return _made(transitions.requeue(job, now, "again"))
+
+
+def _made(update: JobUpdate | None) -> JobUpdate:
+    assert update is not None, "the job is in this state already"
+    return update
+
+
+BY_THE_OWNER: tuple[Decision, ...] = (succeed, fail, retry, retry_at_once, hand_back)
+by_the_owner = pytest.mark.parametrize("decide", BY_THE_OWNER)

@@ -1,0 +1,149 @@
+"""The one place where a job changes its state: from a job and what happened to it, to the update to write.
+
+Pure functions. The scheduler, the server, the command line and the dashboard all come here; the table is in `states`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from jobrunr.errors import IllegalJobStateChangeError, UnreadableJobError
+from jobrunr.history import ExceptionRecord, StateChange, write_lines
+from jobrunr.jobs import Job, JobUpdate
+from jobrunr.states import JobState, check_move
+
+_WAITING = frozenset({JobState.AWAITING, JobState.SCHEDULED, JobState.ENQUEUED})
+
+
+class Author(Enum):
+    """Who wants the change, and so what it is guarded by."""
+
+    OWNER = auto()
+    """The server that runs the job: guarded by its token, which stays in the row, so that an update whose answer was
+    lost is recognised when it is sent again."""
+    RESCUER = auto()
+    """A master that found the owner gone: guarded by the owner's token, which is wiped."""
+    PERSON = auto()
+    """Somebody outside the run: guarded by the version that was read."""
+
+
+def succeed(job: Job, now: datetime, result_json: str | None = None) -> JobUpdate:
+    """The job ran to its end."""
+    check_move(job.id, job.state, JobState.SUCCEEDED)
+    return JobUpdate(
+        job_id=job.id,
+        token=job.claim_token,
+        keep_token=True,
+        from_state=job.state,
+        state=JobState.SUCCEEDED,
+        at=now,
+        run_at=job.run_at,
+        reason=job.reason,
+        attempts=job.attempts,
+        failures=job.failures,
+        result_json=result_json,
+        expires_at=expiry(job, JobState.SUCCEEDED, now),
+    )
+
+
+def fail(job: Job, now: datetime, reason: str, exception: ExceptionRecord | None = None, by: Author = Author.OWNER) -> JobUpdate:
+    """Give the job up: it stays FAILED until somebody decides."""
+    change = StateChange(state=JobState.FAILED, at=now, reason=reason, exception=exception)
+    return _update(job, by, change, failures=job.failures + 1)
+
+
+def fail_and_retry(
+    job: Job,
+    now: datetime,
+    reason: str,
+    exception: ExceptionRecord | None,
+    delay: timedelta,
+    retry_reason: str,
+    by: Author = Author.OWNER,
+) -> JobUpdate:
+    """Fail this attempt and plan the next one, in one write. No delay: it is enqueued again at once."""
+    failed = StateChange(state=JobState.FAILED, at=now, reason=reason, exception=exception)
+    again = (
+        StateChange(state=JobState.SCHEDULED, at=now, run_at=now + delay, reason=retry_reason)
+        if delay
+        else StateChange(state=JobState.ENQUEUED, at=now, reason=retry_reason)
+    )
+    return _update(job, by, failed, again, failures=job.failures + 1)
+
+
+def hand_back(job: Job, now: datetime, reason: str, begun: bool) -> JobUpdate:
+    """Give a job back unharmed. No retry is used up, and an attempt that never began is not counted."""
+    change = StateChange(state=JobState.ENQUEUED, at=now, reason=reason)
+    return _update(job, Author.OWNER, change, attempts=job.attempts if begun else job.attempts - 1)
+
+
+def delete(job: Job, now: datetime, reason: str, by: Author = Author.PERSON) -> JobUpdate | None:
+    """Withdraw the job. None when it is DELETED already."""
+    if job.state is JobState.DELETED:
+        return None
+    return _update(job, by, StateChange(state=JobState.DELETED, at=now, reason=reason))
+
+
+def requeue(job: Job, now: datetime, reason: str) -> JobUpdate | None:
+    """Run the job now; failures are counted anew. None when it is ENQUEUED already."""
+    if job.state is JobState.ENQUEUED:
+        return None
+    _refuse_while_owned(job, JobState.ENQUEUED)
+    return _update(job, Author.PERSON, StateChange(state=JobState.ENQUEUED, at=now, reason=reason), failures=0)
+
+
+def reschedule(job: Job, now: datetime, run_at: datetime, reason: str) -> JobUpdate:
+    """Run the job at another time; failures are counted anew."""
+    _refuse_while_owned(job, JobState.SCHEDULED)
+    change = StateChange(state=JobState.SCHEDULED, at=now, run_at=run_at, reason=reason)
+    return _update(job, Author.PERSON, change, failures=0)
+
+
+def _refuse_while_owned(job: Job, wanted: JobState) -> None:
+    """Only its owner may give a job back; for anybody else the way leads through `delete`."""
+    if job.state is JobState.PROCESSING:
+        raise IllegalJobStateChangeError(job.id, job.state, wanted)
+
+
+def _update(
+    job: Job, by: Author, *changes: StateChange, attempts: int | None = None, failures: int | None = None
+) -> JobUpdate:
+    """End the attempt under way: it goes to the past, and the last change begins a new one or is the end."""
+    state = job.state
+    for change in changes:
+        check_move(job.id, state, change.state)
+        state = change.state
+    last = changes[-1]
+    over = (*job.present, *(changes[:-1] if last.state in _WAITING else changes))
+    return JobUpdate(
+        job_id=job.id,
+        token=None if by is Author.PERSON else job.claim_token,
+        version=job.version if by is Author.PERSON else None,
+        keep_token=by is Author.OWNER,
+        from_state=job.state,
+        state=last.state,
+        at=last.at,
+        run_at=last.run_at,
+        reason=last.reason,
+        attempts=job.attempts if attempts is None else attempts,
+        failures=job.failures if failures is None else failures,
+        expires_at=expiry(job, last.state, last.at),
+        past=write_lines(over),
+    )
+
+
+def expiry(job: Job, state: JobState, at: datetime) -> datetime | None:
+    """When the master may move the job on, if the job has a rule of its own (otherwise the settings say)."""
+    if job.extras_json is None:
+        return None
+    try:
+        extras = job.extras
+    except UnreadableJobError:
+        return None
+    keep = {
+        JobState.SUCCEEDED: extras.delete_succeeded_after,
+        JobState.FAILED: extras.delete_failed_after,
+        JobState.DELETED: extras.purge_deleted_after,
+    }.get(state)
+    return None if keep is None else at + keep

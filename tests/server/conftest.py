@@ -1,0 +1,54 @@
+"""A `JobRunr` in memory, fast enough for tests, and ways to wait for what jobs do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+import pytest
+
+from jobrunr import Job, JobFilter, JobRunr, JobState
+from jobrunr.states import FINISHED
+
+FAST = {"heartbeat_interval": 0.05, "server_timeout": 2, "poll_interval": 0.05, "workers": 4}
+
+
+class Watch(JobFilter):
+    """Lets a test wait until a job is in a state."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self.changes: list[tuple[UUID, JobState, JobState]] = []
+
+    def state_changed(self, job: Job, old: JobState, new: JobState) -> None:
+        with self._changed:
+            self.changes.append((job.id, old, new))
+            self._changed.notify_all()
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float = 20) -> None:
+        with self._changed:
+            assert self._changed.wait_for(condition, timeout), f"only this happened: {self.changes}"
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def app(watch: Watch) -> Iterator[JobRunr]:
+    with JobRunr("memory://", filters=[watch], **FAST) as app:
+        yield app
+
+
+@pytest.fixture
+def finished(app: JobRunr, watch: Watch) -> Callable[..., Job]:
+    """Wait until a job is in one of the states (finished, unless said otherwise) and return it."""
+
+    def wait(job_id: UUID, *states: JobState) -> Job:
+        wanted = states or tuple(FINISHED)
+        watch.wait_for(lambda: app.scheduler.get(job_id).state in wanted)
+        return app.scheduler.get(job_id)
+
+    return wait
