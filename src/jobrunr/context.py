@@ -16,6 +16,7 @@ from jobrunr.clock import Clock
 from jobrunr.errors import JobCancelledError, NoCurrentJobError
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job
+from jobrunr.json_values import NotStorableError, to_strict_json
 from jobrunr.progress import PROGRESS, ProgressBar
 from jobrunr.states import JobState
 
@@ -193,7 +194,11 @@ class JobMetadata(MutableMapping[str, Any]):
         return self._values[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._write(key, msgspec.json.encode(value).decode())
+        try:
+            text = to_strict_json(value).decode()
+        except NotStorableError as error:
+            raise ValueError(f"metadata[{key!r}] cannot be {value!r}: {error}. Use plain JSON data.") from None
+        self._write(key, text)
         self._values[key] = value
 
     def __delitem__(self, key: str) -> None:

@@ -51,7 +51,8 @@ def write_lines(changes: Iterable[StateChange]) -> str:
 
 def read_lines(lines: str) -> tuple[StateChange, ...]:
     """Decode stored history. A line that this version cannot read becomes an entry that says so; the rest is kept."""
-    return tuple(_read_line(line) for line in lines.splitlines() if line)
+    # Not splitlines(): it also breaks at characters that JSON leaves as they are inside a text (U+2028, U+0085).
+    return tuple(_read_line(line) for line in lines.split("\n") if line)
 
 
 def _read_line(line: str) -> StateChange:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jobrunr.clock import Clock, SyncedClock
 from jobrunr.filters import JobFilter, JobFilters
-from jobrunr.registry import JobActivator, JobRegistry, default_activator
+from jobrunr.module_places import application_of
+from jobrunr.registry import JobActivator, JobRegistry
 from jobrunr.retries import ExponentialBackoff, FixedDelays, RetryPolicy
 from jobrunr.scheduler.job_builder import JobBuilder
 from jobrunr.scheduler.job_scheduler import JobScheduler
@@ -22,7 +23,6 @@ from jobrunr.server.performer import Performer
 from jobrunr.settings import Settings, change_settings, load_settings
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.storage.memory import MemoryStorageProvider
-from jobrunr.targets import module_name_of
 from jobrunr.version import VERSION
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class JobRunr:
         self,
         storage: str | Engine | StorageProvider | None = None,
         *,
-        activator: JobActivator = default_activator,
+        activator: JobActivator | None = None,
         filters: Iterable[JobFilter] = (),
         retry: RetryPolicy | None = None,
         application: str | None = None,
@@ -70,7 +70,7 @@ class JobRunr:
         self._storage: StorageProvider | None = None
         self._is_set_up = False
         self._lock = threading.RLock()
-        self._activator = activator
+        self._activator = activator or _instance_without_arguments
         self.filters = JobFilters(filters)
         """The filters of the application, as one."""
         self._retry = retry or _retry_of(self.settings)
@@ -154,8 +154,12 @@ class JobRunr:
 
 def _application_of_caller() -> str | None:
     """The top-level package of whoever makes the `JobRunr`: what it calls its own may run as a job."""
-    module = module_name_of(sys._getframe(2).f_globals)  # noqa: SLF001 - the one way to know who calls
-    return None if module is None else module.partition(".")[0]
+    return application_of(sys._getframe(2).f_globals.get("__name__", ""))  # noqa: SLF001 - the one way to know who calls
+
+
+def _instance_without_arguments(cls: type) -> Any:
+    """The default activator."""
+    return cls()
 
 
 def _retry_of(settings: Settings) -> RetryPolicy:

@@ -12,6 +12,7 @@ import sysconfig
 from collections.abc import Iterable
 from enum import Enum
 from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from types import ModuleType
 
 
@@ -41,7 +42,7 @@ def place_of(module: str) -> ModulePlace:
     if spec.origin in ("built-in", "frozen"):
         return ModulePlace.STANDARD_LIBRARY
     paths = [spec.origin] if spec.origin is not None else list(spec.submodule_search_locations or ())
-    places = {_place_of_path(path) for path in paths if os.path.isabs(path)}
+    places = {_place_of_path(Path(path)) for path in paths if Path(path).is_absolute()}
     for place in (ModulePlace.STANDARD_LIBRARY, ModulePlace.INSTALLED, ModulePlace.OWN):
         if place in places:  # the portions of a namespace package can lie in several places; the strictest counts
             return place
@@ -95,11 +96,11 @@ def name_of_main() -> str | None:
         return None if spec.name.rpartition(".")[2] == "__main__" else spec.name
     if file is None:
         return None
-    stem = os.path.splitext(os.path.basename(file))[0]
+    stem = Path(file).stem
     found = find_spec(stem) if stem.isidentifier() else None
-    if found is None or found.origin is None or not os.path.exists(found.origin):
+    if found is None or found.origin is None or not Path(found.origin).exists():
         return None
-    return stem if os.path.samefile(found.origin, file) else None
+    return stem if Path(found.origin).samefile(file) else None
 
 
 def application_of(module: str) -> str | None:
@@ -130,24 +131,20 @@ def is_within(module: str, package: str) -> bool:
     return module == package or module.startswith(package + ".")
 
 
-def _place_of_path(path: str) -> ModulePlace:
-    spellings = {os.path.normcase(os.path.abspath(path)), os.path.normcase(os.path.realpath(path))}
-    if any(_INSTALL_DIRECTORIES.intersection(spelling.split(os.sep)) for spelling in spellings):
+def _place_of_path(path: Path) -> ModulePlace:
+    spellings = (path, path.resolve())
+    if any(not _INSTALL_DIRECTORIES.isdisjoint(spelling.parts) for spelling in spellings):
         return ModulePlace.INSTALLED
     for roots, place in ((_INSTALLED_ROOTS, ModulePlace.INSTALLED), (_LIBRARY_ROOTS, ModulePlace.STANDARD_LIBRARY)):
-        if any(spelling.startswith(root) for spelling in spellings for root in roots):
+        if any(spelling.is_relative_to(root) for spelling in spellings for root in roots):
             return place
     return ModulePlace.OWN
 
 
-def _roots(*paths: str | None) -> frozenset[str]:
-    """Directories in every spelling, each with a separator at its end."""
-    known = [path for path in paths if path]
-    return frozenset(
-        os.path.join(os.path.normcase(spelling), "") for path in known for spelling in (os.path.abspath(path), os.path.realpath(path))
-    )
+def _roots(*directories: str) -> frozenset[Path]:
+    return frozenset(spelling for directory in directories for spelling in (Path(directory), Path(directory).resolve()))
 
 
 _INSTALL_DIRECTORIES = frozenset({"site-packages", "dist-packages"})
 _INSTALLED_ROOTS = _roots(sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
-_LIBRARY_ROOTS = _roots(sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.dirname(os.__file__))
+_LIBRARY_ROOTS = _roots(sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), str(Path(os.__file__).parent))

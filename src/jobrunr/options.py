@@ -20,6 +20,7 @@ MAX_LABELS = 10
 MAX_LABEL_LENGTH = 100
 MAX_QUEUE_LENGTH = 100
 PRIORITIES = range(-32768, 32768)
+RETRIES = range(10_001)
 
 
 class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,11 +58,11 @@ _OPTIONS_ATTRIBUTE = "__jobrunr_options__"
 
 
 def _check(options: JobOptions) -> None:
-    if options.retries is not None and (isinstance(options.retries, bool) or not 0 <= options.retries <= 10_000):
+    if options.retries is not None and (not _is_whole(options.retries) or options.retries not in RETRIES):
         raise OptionError(f"retries cannot be {options.retries!r}; it is a number from 0 (never) to 10000.")
-    if options.priority is not None and options.priority not in PRIORITIES:
+    if options.priority is not None and (not _is_whole(options.priority) or options.priority not in PRIORITIES):
         raise OptionError(f"priority cannot be {options.priority!r}; it is a number from -32768 to 32767, 0 is normal.")
-    if options.queue is not None and not 0 < len(options.queue) <= MAX_QUEUE_LENGTH:
+    if options.queue is not None and not _is_name(options.queue, MAX_QUEUE_LENGTH):
         raise OptionError(f"queue cannot be {options.queue!r}; it is a name of 1 to {MAX_QUEUE_LENGTH} characters.")
     if options.labels is not None:
         if isinstance(options.labels, str):
@@ -72,6 +73,14 @@ def _check(options: JobOptions) -> None:
         period = getattr(options, name)
         if period is not None and (not isinstance(period, timedelta) or period < timedelta(0)):
             raise OptionError(f"{name} cannot be {period!r}; it is a timedelta of zero or more.")
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
+def _is_name(text: object, longest: int) -> bool:
+    return isinstance(text, str) and 0 < len(text) <= longest
 
 
 def options_of(function: object) -> JobOptions | None:

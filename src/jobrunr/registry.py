@@ -8,11 +8,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from jobrunr.errors import (
-    CannotRunError,
     JobRefusedError,
     TargetForbiddenError,
     TargetNotFoundError,
@@ -29,6 +28,8 @@ from jobrunr.targets import (
     DefinitionError,
     Target,
     check_dotted_name,
+    class_of,
+    code_of,
     find_definition,
     target_of,
     true_name,
@@ -83,12 +84,10 @@ class JobRegistry:
     Raises:
         WrongSettingError: an entry of `allowed_targets` is neither.
 
-    >>> JobRegistry("shop").resolve("os:system")
+    >>> JobRegistry("shop").resolve("os:system")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    jobrunr.errors.TargetForbiddenError: 'os:system' is not offered by this application and was not touched: \
-the module os belongs to the standard library. If it is yours, mark it with @job or add it to the setting \
-allowed_targets; if not, find out who wrote this row.
+    jobrunr.errors.TargetForbiddenError: 'os:system' is not offered ...: the module os belongs to the standard library...
     """
 
     def __init__(
@@ -97,8 +96,7 @@ allowed_targets; if not, find out who wrote this row.
         allowed_targets: Sequence[str] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        for entry in allowed_targets:
-            _check_entry(entry)
+        _check_entries(allowed_targets)
         self._application = application
         self._allowed_targets = frozenset(entry for entry in allowed_targets if ":" in entry)
         self._allowed_packages = tuple(entry for entry in allowed_targets if ":" not in entry)
@@ -107,28 +105,32 @@ allowed_targets; if not, find out who wrote this row.
         # the same target at the same time find the same thing.
         self._resolved: dict[str, Runnable] = {}
         self._described: dict[tuple[int, int], Runnable] = {}
-        self._failures: dict[str, tuple[float, type[_Failure], str]] = {}
+        self._failures: dict[str, _Failure] = {}
 
     def describe(self, function: Callable[..., Any]) -> Runnable:
         """The target that a callable is, for `enqueue`. Checks what will be checked when the job runs.
 
         Raises:
-            TargetNotImportableError: no other process could find it; or it finds something else under that name.
+            TargetNotImportableError: no other process could find it, or would find something else under its name.
             TargetNotOfferedError: this application does not offer it; the message says what to add.
             JobRefusedError: calling it would do nothing.
         """
-        # The ids stay taken: a runnable holds on to its function and its class.
-        key = (id(function.__func__), id(_class_of(function))) if type(function) is MethodType else (id(function), 0)
+        # Ids are safe as keys: a runnable holds on to its function and its class, so they are not given to others.
+        if isinstance(function, MethodType):
+            key = (id(function.__func__), id(class_of(function)))
+        else:
+            key = (id(function), 0)
         runnable = self._described.get(key)
         if runnable is None:
-            runnable = self._described[key] = self._describe_anew(function)
+            runnable = self._describe_anew(function)
+            self._described[key] = self._resolved[runnable.target] = runnable
         return runnable
 
     def resolve(self, target: str) -> Runnable:
         """What a stored target names, imported and ready to call.
 
-        Failures are remembered for a few seconds: a flood of jobs of one kind must not import a broken module once each,
-        and a module that a deployment brings back is found without a restart.
+        A failure is remembered for a few seconds: a thousand jobs of one kind must not import a broken module a thousand
+        times, and what a deployment brings back must be found without a restart.
 
         Raises:
             TargetForbiddenError: this application does not offer it. Nothing was imported.
@@ -137,24 +139,174 @@ allowed_targets; if not, find out who wrote this row.
         runnable = self._resolved.get(target)
         if runnable is not None:
             return runnable
-        self._raise_remembered(target)
+        failure = self._failures.get(target)
+        if failure is not None and self._monotonic() < failure.until:
+            raise failure.error(_shown(target), failure.why)
         try:
-            runnable = self._resolve_anew(target)
-        except _Refused as refused:
-            self._remember(target, refused)
-            raise refused.failure(target, refused.why) from refused.__cause__
-        return self._resolved.setdefault(target, runnable)
+            return self._resolved.setdefault(target, self._resolve_anew(target))
+        except _NotOfferedError as error:
+            self._remember(target, TargetForbiddenError, str(error))
+            raise TargetForbiddenError(_shown(target), str(error)) from None
+        except DefinitionError as error:
+            self._remember(target, TargetNotFoundError, str(error))
+            raise TargetNotFoundError(_shown(target), str(error)) from error.__cause__
 
-    # -- describing
+    def known(self, target: str) -> Runnable | None:
+        """The target, if it was found before; nothing is imported."""
+        return self._resolved.get(target)
+
+    def _remember(self, target: str, error: type[TargetForbiddenError | TargetNotFoundError], why: str) -> None:
+        if len(self._failures) >= _FAILURES_REMEMBERED:
+            self._failures.clear()
+        self._failures[target] = _Failure(self._monotonic() + _SECONDS_REMEMBERED, error, why)
+
+    # -- from a callable
 
     def _describe_anew(self, function: Callable[..., Any]) -> Runnable:
         target = target_of(function)
-        why = self._why_not_offered(target)
-        if why is not None:
-            raise TargetNotOfferedError(str(target), why)
         try:
-            runnable = next(
-                (found for module in _modules(target.module) if (found := self._load(module, target)).function is unbound(function)),
-                None,
+            self._check_offered(target)
+            definition = _definition_of(unbound(function), target)
+            self._check_home(target, definition)
+        except _NotOfferedError as error:
+            raise TargetNotOfferedError(str(target), str(error)) from None
+        except DefinitionError as error:
+            raise TargetNotImportableError(
+                str(target),
+                f"under this name a worker does not find the function that you passed ({error})",
+                "If it is decorated, use functools.wraps in the decorator; if its name was assigned again, use another.",
+            ) from None
+        code = code_of(definition.function)
+        if inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code):
+            raise JobRefusedError(
+                f"{target} is a generator: calling it runs nothing of it. Enqueue a function that consumes it."
             )
-        ...
+        return _runnable(target, definition)
+
+    # -- from a text
+
+    def _resolve_anew(self, text: str) -> Runnable:
+        try:
+            target = Target.parse(text)
+        except ValueError as error:
+            raise _NotOfferedError(str(error)) from None
+        self._check_offered(target)
+        definition = find_definition(_modules_named(target.module)[0], target)
+        self._check_home(target, definition)
+        return _runnable(target, definition)
+
+    # -- what is offered
+
+    def _check_offered(self, target: Target) -> None:
+        if self._is_allowed(target) or _is_marked(target):
+            return
+        place = place_of(target.module)
+        if place is ModulePlace.MISSING:
+            raise DefinitionError(f"there is no module {target.module}")
+        if place is not ModulePlace.OWN:
+            raise _NotOfferedError(f"the module {target.module} belongs to {place.value}")
+        if is_within(target.module, "jobrunr"):
+            raise _NotOfferedError(f"the module {target.module} belongs to JobRunr itself")
+
+    def _is_allowed(self, target: Target) -> bool:
+        return (
+            (self._application is not None and is_within(target.module, self._application))
+            or str(target) in self._allowed_targets
+            or any(is_within(target.module, package) for package in self._allowed_packages)
+        )
+
+    def _check_home(self, target: Target, definition: Definition) -> None:
+        """An inherited method, and the class of an object, must come from offered code too, or be allowed by full name."""
+        home = definition.home
+        if home is None or str(target) in self._allowed_targets:
+            return
+        module = true_name(home.__module__) or home.__module__
+        if module != target.module:
+            name = "__call__" if definition.holder is None else target.qualname.rpartition(".")[2]
+            self._check_offered(Target(module, f"{home.__qualname__}.{name}"))
+
+
+class _NotOfferedError(Exception):
+    """The application does not offer a target; the message says why. Always translated."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    until: float
+    error: type[TargetForbiddenError | TargetNotFoundError]
+    why: str
+
+
+_SECONDS_REMEMBERED = 5.0
+_FAILURES_REMEMBERED = 1000
+
+
+def _check_entries(entries: Sequence[str]) -> None:
+    allowed = "a list of texts such as 'package', 'package.module' or 'package.module:name'"
+    if isinstance(entries, str):
+        raise WrongSettingError("allowed_targets", entries, "the settings", allowed)
+    for entry in entries:
+        try:
+            for name in entry.split(":", maxsplit=1):
+                check_dotted_name(name)
+        except ValueError:
+            raise WrongSettingError("allowed_targets", entry, "the settings", allowed) from None
+
+
+def _is_marked(target: Target) -> bool:
+    """Whether this is a function with `@job` in a module that is imported already (or is being imported just now)."""
+    if target.module not in sys.modules:
+        return False
+    try:
+        function = find_definition(importlib.import_module(target.module), target).function
+    except (DefinitionError, ImportError):
+        return False
+    return isinstance(function, FunctionType) and options_of(function) is not None
+
+
+def _definition_of(function: Callable[..., Any], target: Target) -> Definition:
+    """The definition by which a worker finds this very function."""
+    found = [find_definition(module, target) for module in _modules_named(target.module)]
+    for definition in found:
+        if definition.function is function:
+            return definition
+    raise DefinitionError(f"it finds {found[0].function!r}")
+
+
+def _modules_named(name: str) -> list[ModuleType]:
+    """The module of this name, imported if need be.
+
+    What runs as ``__main__`` is not imported a second time. If somebody did so already, there are two.
+    """
+    if true_name("__main__") != name:
+        return [_import(name)]
+    second = sys.modules.get(name)
+    return [sys.modules["__main__"], *([second] if second else [])]
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and is_within(name, error.name):
+            raise DefinitionError(f"there is no module {error.name}") from None
+        raise DefinitionError(f"importing {name} failed: {error!r}") from error
+    except (Exception, SystemExit) as error:
+        raise DefinitionError(f"importing {name} failed: {error!r}") from error
+
+
+def _runnable(target: Target, definition: Definition) -> Runnable:
+    function, holder = definition.function, definition.holder
+    return Runnable(
+        target=str(target),
+        function=function,
+        owner=holder if definition.call is None else None,
+        is_coroutine=inspect.iscoroutinefunction(code_of(definition.function)),
+        codec=ArgumentCodec(str(target), definition.call or function, is_method=definition.call is None),
+        options=options_of(function) or (options_of(holder) if holder else None),
+        call=definition.call,
+    )
+
+
+def _shown(target: str) -> str:
+    return target if len(target) <= MAX_TARGET_LENGTH else target[:MAX_TARGET_LENGTH] + "…"

@@ -39,8 +39,8 @@ class RetryPolicy(Protocol):
                 return Retry(exception.retry_after)
             return Retry(timedelta(seconds=5 * attempt))
 
-    A policy given in code (on the decorator, in the settings) can be any such callable. One that is given at the call travels
-    with the job, so it must be `ExponentialBackoff` or `FixedDelays`.
+    A policy given in code (on the decorator, in the settings) can be any such callable. One that is given at the call
+    travels with the job, so it must be `ExponentialBackoff` or `FixedDelays`.
     """
 
     def __call__(self, job: Job, exception: BaseException, attempt: int, /) -> RetryDecision:
@@ -49,7 +49,7 @@ class RetryPolicy(Protocol):
 
 
 class ExponentialBackoff(msgspec.Struct, frozen=True):
-    """Wait ``factor * base ** failures`` seconds: with the defaults 3, 9, 27, 81 ... up to about a day in all for 10 retries.
+    """Wait ``factor * base ** failures`` seconds: with the defaults 3, 9, 27, 81 ... about a day in all for 10 retries.
 
     Arguments:
         base: grows the wait with each failure; at least 1.
@@ -77,16 +77,18 @@ class ExponentialBackoff(msgspec.Struct, frozen=True):
 
     def delay(self, failures: int) -> timedelta:
         """The wait before the retry, without jitter."""
-        maximum = _LONGEST if self.maximum is None else min(_seconds(self.maximum), _LONGEST)
-        try:
-            seconds = self.factor * self.base**failures
-        except OverflowError:
-            seconds = maximum
-        return timedelta(seconds=min(seconds, maximum))
+        return timedelta(seconds=self._capped(failures, 1))
 
     def __call__(self, job: Job, exception: BaseException, attempt: int, /) -> Retry:
         spread = random.uniform(1 - self.jitter, 1 + self.jitter) if self.jitter else 1  # noqa: S311 - not a secret
-        return Retry(self.delay(attempt) * spread)
+        return Retry(timedelta(seconds=self._capped(attempt, spread)))
+
+    def _capped(self, failures: int, spread: float) -> float:
+        maximum = _LONGEST if self.maximum is None else min(_seconds(self.maximum), _LONGEST)
+        try:
+            return min(self.factor * self.base**failures * spread, maximum)
+        except OverflowError:
+            return maximum
 
 
 @dataclass(frozen=True, init=False)
@@ -131,7 +133,8 @@ def write_policy(policy: RetryPolicy) -> dict[str, Any]:
         return {"type": "fixed", "seconds": list(policy.seconds)}
     if isinstance(policy, ExponentialBackoff):
         maximum = None if policy.maximum is None else _seconds(policy.maximum)
-        return {"type": "exponential", "base": policy.base, "factor": policy.factor, "maximum": maximum, "jitter": policy.jitter}
+        fields = {"base": policy.base, "factor": policy.factor, "maximum": maximum, "jitter": policy.jitter}
+        return {"type": "exponential", **fields}
     raise OptionError(
         f"{policy!r} cannot be stored with a job. At the call, use ExponentialBackoff or FixedDelays; "
         f"a policy of your own goes on the function, @job(retry=...), or in the settings."
@@ -144,11 +147,14 @@ def read_policy(stored: dict[str, Any]) -> RetryPolicy:
     Raises:
         OptionError: this is no such thing.
     """
-    match stored:
-        case {"type": "fixed", "seconds": [*seconds]}:
-            return FixedDelays(*seconds)
-        case {"type": "exponential", **fields}:
-            return ExponentialBackoff(**fields)
+    try:
+        match stored:
+            case {"type": "fixed", "seconds": [*seconds]}:
+                return FixedDelays(*seconds)
+            case {"type": "exponential", **fields}:
+                return ExponentialBackoff(**fields)
+    except TypeError:
+        pass  # fields of other names, or texts where there should be numbers
     raise OptionError(f"{stored!r} is no retry policy.")
 
 

@@ -87,14 +87,18 @@ def target_of(function: Callable[..., Any]) -> Target:
         return _target_of_bound(function)
     if isinstance(function, functools.partial):
         raise TargetNotImportableError(
-            f"{function!r}", "a partial is not a name", "Write the function first and then all arguments: enqueue(send, 1, 2)."
+            f"{function!r}",
+            "a partial is not a name",
+            "Write the function first and then all arguments: enqueue(send, 1, 2).",
         )
     if isinstance(function, type):
         raise TargetNotImportableError(
             f"The class {function.__qualname__}", "it says not what to do", f"Name a method: {function.__qualname__}.run."
         )
     if not callable(function):
-        raise TargetNotImportableError(f"{function!r}", "it cannot be called", "Pass a function or a method, without brackets.")
+        raise TargetNotImportableError(
+            f"{function!r}", "it cannot be called", "Pass a function or a method, without brackets."
+        )
     if isinstance(function, FunctionType):
         return _target(function.__module__, function.__qualname__, function)
     if inspect.isbuiltin(function) and isinstance(function.__self__, ModuleType):
@@ -107,12 +111,19 @@ def unbound(function: Callable[..., Any]) -> Callable[..., Any]:
     return function.__func__ if isinstance(function, MethodType) else function
 
 
-def _target_of_bound(method: MethodType) -> Target:
+def class_of(method: MethodType) -> type:
+    """The class that a method is bound to, or whose instance it is bound to."""
     bound_to = method.__self__
-    owner = bound_to if isinstance(bound_to, type) else type(bound_to)
+    return bound_to if isinstance(bound_to, type) else type(bound_to)
+
+
+def _target_of_bound(method: MethodType) -> Target:
+    owner = class_of(method)
     name = getattr(method.__func__, "__name__", "")
     if name == "__call__":
-        raise TargetNotImportableError(f"{method!r}", "it has no name of its own", "Pass the object itself: enqueue(handler, 1).")
+        raise TargetNotImportableError(
+            f"{method!r}", "it has no name of its own", "Pass the object itself: enqueue(handler, 1)."
+        )
     return _target(owner.__module__, f"{owner.__qualname__}.{name}", method)
 
 
@@ -135,7 +146,9 @@ def _target_of_object(function: Callable[..., Any]) -> Target:
 def _target(module: str | None, qualname: str, function: object) -> Target:
     if "<lambda>" in qualname.split("."):
         raise TargetNotImportableError(
-            f"{function!r}", "a lambda has no name", "Write the function and its arguments: enqueue(mail_service.send, user.id)."
+            f"{function!r}",
+            "a lambda has no name",
+            "Write the function and its arguments: enqueue(mail_service.send, user.id).",
         )
     if "<locals>" in qualname.split("."):
         raise TargetNotImportableError(
@@ -146,7 +159,9 @@ def _target(module: str | None, qualname: str, function: object) -> Target:
     try:
         return Target.parse(f"{_importable(module, qualname)}:{qualname}")
     except ValueError as error:
-        raise TargetNotImportableError(f"{module}:{qualname}", str(error), "Give it a plain name, or call it from a function.") from None
+        raise TargetNotImportableError(
+            f"{module}:{qualname}", str(error), "Give it a plain name, or call it from a function."
+        ) from None
 
 
 def _importable(module: str | None, qualname: str) -> str:
@@ -161,7 +176,10 @@ def _importable(module: str | None, qualname: str) -> str:
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
     if file is None:
-        why, instead = "it is defined in an interactive session", "Put it into a module (a .py file) and import it from there."
+        why, instead = (
+            "it is defined in an interactive session",
+            "Put it into a module (a .py file) and import it from there.",
+        )
     elif main.__spec__ is not None:
         why, instead = f"importing {main.__spec__.name} would run the program", "Move it to another module of the package."
     else:
@@ -215,6 +233,14 @@ def find_definition(module: ModuleType, target: Target) -> Definition:
     if isinstance(found, FunctionType) or not isinstance(code, FunctionType):
         raise DefinitionError(f"{name!r} is not defined there, but is {_description(found)}")
     return Definition(found, None, home, found)
+
+
+def code_of(function: Any) -> Any:
+    """The function that runs when this is called: for an object, the ``__call__`` of its class."""
+    if isinstance(function, FunctionType):
+        return function
+    _, code = _look_up(type(function), "__call__")
+    return code if isinstance(code, FunctionType) else function
 
 
 def true_name(module: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
@@ -52,3 +53,11 @@ def finished(app: JobRunr, watch: Watch) -> Callable[..., Job]:
         return app.scheduler.get(job_id)
 
     return wait
+
+
+def eventually(condition: Callable[[], bool], timeout: float = 20) -> None:
+    """Poll a fact that nothing announces."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        threading.Event().wait(0.005)

@@ -14,7 +14,7 @@ from jobrunr import Job, JobRunr, JobState
 from jobrunr.errors import StorageUnavailableError
 from jobrunr.storage.memory import MemoryStorageProvider
 from tests.server import jobs
-from tests.server.conftest import FAST, Watch
+from tests.server.conftest import FAST, Watch, eventually
 
 Finished = Callable[..., Job]
 
@@ -29,8 +29,7 @@ def test_deleting_a_running_job_cancels_it_within_a_second(
         assert jobs.gates[key + " began"].wait(10)
         began = time.monotonic()
         app.scheduler.delete(job_id, reason="not wanted")
-        while server.busy and time.monotonic() - began < 10:
-            threading.Event().wait(0.01)
+        eventually(lambda: server.busy == 0)
         assert time.monotonic() - began < 1
         assert jobs.seen.pop(key) == ["cancelled"]
     job = app.scheduler.get(job_id)
@@ -110,8 +109,8 @@ def test_a_server_that_was_taken_for_dead_lets_go_and_joins_anew(app: JobRunr, w
         before = app.storage.servers()[0].id
         app.storage.sign_off(before)
         watch.wait_for(lambda: app.scheduler.get(job_id).state is JobState.FAILED)
-        _eventually(lambda: jobs.seen["zombie"] == ["cancelled"])
-        _eventually(lambda: [s.id for s in app.storage.servers()] != [before] and bool(app.storage.servers()))
+        eventually(lambda: jobs.seen["zombie"] == ["cancelled"])
+        eventually(lambda: [s.id for s in app.storage.servers()] != [before] and bool(app.storage.servers()))
         after = app.scheduler.enqueue(jobs.add, 1, 2)
         watch.wait_for(lambda: app.scheduler.get(after).state is JobState.SUCCEEDED)
         assert server.is_healthy
@@ -130,9 +129,9 @@ def test_a_scheduled_job_is_never_early(app: JobRunr, finished: Finished) -> Non
 def test_the_master_is_the_oldest_and_another_follows(app: JobRunr) -> None:
     with app.server(server_name="first") as first:
         with app.server(server_name="second") as second:
-            _eventually(lambda: first.is_master and not second.is_master)
+            eventually(lambda: first.is_master and not second.is_master)
             first.stop()
-            _eventually(lambda: second.is_master)
+            eventually(lambda: second.is_master)
 
 
 def test_finished_jobs_go_when_their_time_is_over(app: JobRunr, watch: Watch) -> None:
@@ -140,7 +139,7 @@ def test_finished_jobs_go_when_their_time_is_over(app: JobRunr, watch: Watch) ->
         job_id = app.scheduler.enqueue(jobs.add, 1, 2)
         watch.wait_for(lambda: app.scheduler.get(job_id).state is JobState.SUCCEEDED)
     with app.server(delete_succeeded_after=0):
-        _eventually(lambda: app.scheduler.get(job_id).state is JobState.DELETED)
+        eventually(lambda: app.scheduler.get(job_id).state is JobState.DELETED)
     assert [change.state for change in app.scheduler.get(job_id).history][-2:] == [JobState.SUCCEEDED, JobState.DELETED]
 
 
@@ -176,20 +175,12 @@ def test_an_outage_passes_and_nothing_is_lost_or_done_twice(watch: Watch, answer
         assert jobs.gates[key + " began"].wait(10)
         storage.answers_get_lost = answers_get_lost
         storage.away = True
-        _eventually(lambda: not server.is_healthy)
+        eventually(lambda: not server.is_healthy)
         jobs.gates[key].set()
-        _eventually(lambda: server.busy == 0)
+        eventually(lambda: server.busy == 0)
         storage.away = False
         watch.wait_for(lambda: app.scheduler.get(running).state is JobState.SUCCEEDED)
         after = app.scheduler.enqueue(jobs.add, 1, 2)
         watch.wait_for(lambda: app.scheduler.get(after).state is JobState.SUCCEEDED)
-        _eventually(lambda: server.is_healthy)
-    assert app.scheduler.get(running).attempts == 1
-
-
-def _eventually(condition: Callable[[], bool], timeout: float = 20) -> None:
-    """Poll a fact that nothing announces."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        threading.Event().wait(0.005)
+        eventually(lambda: server.is_healthy)
+        assert app.scheduler.get(running).attempts == 1

@@ -22,7 +22,7 @@ def from_environment(**environ: str) -> Settings:
     return load_settings({}, environ, NOWHERE)
 
 
-def from_folder(folder: Path, environ: Mapping[str, str] = {}, **code: object) -> Settings:  # noqa: B006 - never changed
+def from_folder(folder: Path, environ: Mapping[str, str] = {}, **code: object) -> Settings:
     return load_settings(code, environ, folder)
 
 
@@ -138,8 +138,8 @@ class TestReadingValues:
 
     def test_toml_may_use_its_own_types_or_texts(self, tmp_path: Path) -> None:
         (tmp_path / "jobrunr.toml").write_text(
-            "retries = 3\nretry_base = 2\nmigrate = false\nshutdown_grace = 5\npoll_interval = '500ms'\nmax_result_size = '2KiB'\n"
-            "queues = ['mail', 'reports']\nallowed_targets = 'shop.jobs:send, shop.mail'\ntable_prefix = ''\n"
+            "retries = 3\nretry_base = 2\nmigrate = false\nshutdown_grace = 5\npoll_interval = '500ms'\n"
+            "max_result_size = '2KiB'\nqueues = ['mail', 'reports']\nallowed_targets = 'shop.jobs:send, shop.mail'\ntable_prefix = ''\n"
         )
 
         settings = from_folder(tmp_path)

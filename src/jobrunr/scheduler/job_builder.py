@@ -12,13 +12,14 @@ from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
 from jobrunr.jobs import NO_EXTRAS, JobDetails, JobExtras, NewJob
+from jobrunr.json_values import NotStorableError, to_strict_json
 from jobrunr.lambda_call import is_lambda, unfold
 from jobrunr.log_context import current_log_context
 from jobrunr.options import MAX_LABEL_LENGTH, JobOptions
 from jobrunr.registry import JobRegistry, Runnable
 from jobrunr.retries import FixedDelays, class_name, write_policy
 from jobrunr.scheduler.templates import fill_in
-from jobrunr.serialization import describe_call, encode_strict
+from jobrunr.serialization import describe_call
 from jobrunr.settings import Settings
 from jobrunr.states import JobState
 from jobrunr.texts import storable
@@ -148,7 +149,7 @@ def _extras(call: JobOptions, options: JobOptions) -> JobExtras:
 
 def _with_log_context(extras: JobExtras, context: Mapping[str, Any]) -> JobExtras:
     try:
-        encode_strict(dict(context))
-    except ValueError as error:
+        to_strict_json(dict(context))
+    except NotStorableError as error:
         raise OptionError(f"The log context cannot be stored with the job: {error}") from None
     return msgspec.structs.replace(extras, log_context=dict(context))

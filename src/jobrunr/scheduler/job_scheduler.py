@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
+from typing import Any, ParamSpec, Protocol, TypeVar, TypeVarTuple, Unpack, overload
 from uuid import UUID
 
 import msgspec
@@ -33,6 +33,15 @@ CHUNK = 1000
 
 TRIES = 5
 """How often a change by hand is tried when the job changes meanwhile."""
+
+
+class Method(Protocol[P]):
+    """A method named through its class (``MailService.send``), to a type checker: its first parameter is called `self`.
+
+    The name keeps plain functions out; among them a forgotten first argument would be taken for the instance.
+    """
+
+    def __call__(_method, self: Any, *args: P.args, **kwargs: P.kwargs) -> Any: ...  # noqa: N805 - `self` is the method's own
 
 
 class JobScheduler:
@@ -108,7 +117,7 @@ class JobScheduler:
     @overload
     def enqueue(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
     @overload
-    def enqueue(self, method: Callable[Concatenate[S, P], Any], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
+    def enqueue(self, method: Method[P], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
     def enqueue(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobId:
         """Make a job that is run as soon as a worker is free. When this returns, the job is stored.
 
@@ -137,7 +146,7 @@ class JobScheduler:
     ) -> JobId: ...
     @overload
     def schedule(
-        self, when: datetime | timedelta, method: Callable[Concatenate[S, P], Any], /, *args: P.args, **kwargs: P.kwargs
+        self, when: datetime | timedelta, method: Method[P], /, *args: P.args, **kwargs: P.kwargs
     ) -> JobId: ...
     def schedule(self, when: datetime | timedelta, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobId:
         """Make a job that is run at a time, never before it.

@@ -76,10 +76,11 @@ def _through_life(state: JobState, at: datetime) -> Job:
             return inserted(a_job(), at)
     server = a_server()
     running = claimed(inserted(a_job(), at), server.id, server.name, at)
-    return running if state is JobState.PROCESSING else updated(running, _ENDS[state](running, at))
+    end = None if state is JobState.PROCESSING else _ENDS[state](running, at)
+    return running if end is None else updated(running, end)
 
 
-_ENDS: dict[JobState, Callable[[Job, datetime], JobUpdate]] = {
+_ENDS: dict[JobState, Callable[[Job, datetime], JobUpdate | None]] = {
     JobState.SUCCEEDED: lambda job, at: transitions.succeed(job, at, '"250 OK"'),
     JobState.FAILED: lambda job, at: transitions.fail(job, at, "it failed", an_exception()),
     JobState.DELETED: lambda job, at: transitions.delete(job, at, "withdrawn", transitions.Author.OWNER),

@@ -145,7 +145,7 @@ def _drop(groups: dict[UUID | None, dict[UUID, Job]], name: UUID | None, job_id:
 
 
 class _Order:
-    """Ids in the order of their keys, then their own. The first is at hand; adding and removing cost the logarithm of the size.
+    """Ids in the order of their keys, then their own. No operation looks at more than a logarithm of them.
 
     What is removed stays in the heap until it comes up, or until such ghosts outnumber the rest.
     """

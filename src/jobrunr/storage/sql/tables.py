@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Double, Identity, Index, Integer, MetaData, SmallInteger, Table
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    literal_column,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 from jobrunr.options import MAX_QUEUE_LENGTH
@@ -78,7 +91,7 @@ class Tables:
         """The full name of a table or an index of ours, without the schema."""
         return self.prefix + noun
 
-    def _table(self, noun: str, *columns: Column[object]) -> Table:
+    def _table(self, noun: str, *columns: Column[Any]) -> Table:
         return Table(self.name(noun), self.metadata, *columns, mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin")
 
     def _jobs(self) -> Table:
@@ -114,20 +127,23 @@ class Tables:
             Column("extras", long_text()),
             Column("past", long_text(), nullable=False),
         )
-        column = jobs.c
-        # What each index is for. The claim in its order, for all queues and for some:
-        self._index("enqueued", JobState.ENQUEUED, column.priority.desc(), column.state_at, column.id)
-        self._index("enqueued_by_queue", JobState.ENQUEUED, column.queue, column.priority.desc(), column.state_at, column.id)
-        self._index("scheduled", JobState.SCHEDULED, column.run_at, column.id)  # what is due
-        self._index("processing", JobState.PROCESSING, column.server_id)  # what is orphaned
-        # ... pages of one state, the oldest that waits, and what was kept long enough:
-        Index(self.name("jobs_by_state"), column.state, column.state_at, column.id)
-        Index(self.name("jobs_by_creation"), column.created_at, column.id)  # pages of all states
-        expiring = column.expires_at.is_not(None) if self.partial_indexes else None  # what has a date of its own
-        Index(self.name("jobs_expiring"), column.expires_at, postgresql_where=expiring, sqlite_where=expiring)
+        self._index_of_state(jobs, JobState.ENQUEUED, "enqueued", jobs.c.priority.desc(), jobs.c.state_at, jobs.c.id)
+        self._index_of_state(
+            jobs, JobState.ENQUEUED, "enqueued_by_queue", jobs.c.queue, jobs.c.priority.desc(), jobs.c.state_at, jobs.c.id
+        )
+        self._index_of_state(jobs, JobState.SCHEDULED, "scheduled", jobs.c.run_at, jobs.c.id)
+        self._index_of_state(jobs, JobState.PROCESSING, "processing", jobs.c.server_id)
+        Index(self.name("jobs_by_state"), jobs.c.state, jobs.c.state_at, jobs.c.id)
+        Index(self.name("jobs_by_creation"), jobs.c.created_at, jobs.c.id)
+        has_expiry = jobs.c.expires_at.is_not(None) if self.partial_indexes else None
+        Index(self.name("jobs_expiring"), jobs.c.expires_at, postgresql_where=has_expiry, sqlite_where=has_expiry)
         return jobs
 
-    def _index(self, noun: str, state: JobState, *order: ColumnElement[object]) -> None:
-        """An index over the jobs in one state."""
-        state_column = order[-1].table.c.state if False else None
-        raise NotImplementedError
+    def _index_of_state(self, jobs: Table, state: JobState, noun: str, *order: ColumnElement[Any]) -> None:
+        """An index over the jobs in one state, in the order in which they are taken."""
+        name = self.name(f"jobs_{noun}")
+        if self.partial_indexes:
+            in_state = jobs.c.state == literal_column(f"'{state}'")
+            Index(name, *order, postgresql_where=in_state, sqlite_where=in_state)
+        else:
+            Index(name, jobs.c.state, *order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import ClassVar, TypeVar
@@ -24,6 +24,21 @@ Maker = Callable[[StorageProvider], Job]
 
 MANY = 10_000
 """A limit that no case reaches."""
+
+TEXTS = {
+    "ascii": "plain",
+    "accents": "żółć, ñandú, Ωmega",
+    "composed and not": "\u00e9 e\u0301",
+    "beyond the basic plane": "\U0001f600 \U0001d518\U0001d52b\U0001d526 \U0001f3f3\ufe0f\u200d\U0001f308",
+    "right to left": "שלום عليكم \u202e\u200f",
+    "quotes": """it's "so" `so` \\ \\\\ \\n""",
+    "like parameters": "%s %(a)s :name ? $1 {0} {name} %% ",
+    "white space": " \t\r\n leading and trailing \u00a0\u2003 ",
+    "controls": "\x01\x07\x1b[31m\x7f\x85",
+    "words": "NULL",
+    "long": "größer" * 10_000,
+}
+"""Texts that have been mangled somewhere before."""
 
 
 class Contract:
@@ -88,7 +103,7 @@ def all_jobs(storage: StorageProvider, query: JobQuery) -> list[Job]:
     return list(page)
 
 
-def in_parallel(works: list[Callable[[], T]]) -> list[T]:
+def in_parallel(works: Sequence[Callable[[], T]]) -> list[T]:
     """Run functions at the same time, each in a thread of its own, and return what they return, in their order."""
     start = Barrier(len(works))
 

@@ -13,7 +13,7 @@ from jobrunr.server_record import ServerRecord
 from jobrunr.states import JobState
 from jobrunr.storage.contract import JobQuery, StorageProvider
 from jobrunr.testing.clock import TestClock
-from jobrunr.testing.contract.base import Contract, Maker
+from jobrunr.testing.contract.base import TEXTS, Contract, Maker
 from jobrunr.testing.factories import (
     a_job,
     a_scheduled_job,
@@ -25,20 +25,6 @@ from jobrunr.testing.factories import (
     scheduled,
     succeeded,
 )
-
-TEXTS = {
-    "ascii": "plain",
-    "accents": "żółć, ñandú, Ωmega",
-    "composed and not": "\u00e9 e\u0301",
-    "beyond the basic plane": "😀 𝔘𝔫𝔦 🏳️‍🌈",
-    "right to left": "שלום عليكم \u202e\u200f",
-    "quotes": """it's "so" `so` \\ \\\\ \\n""",
-    "like parameters": "%s %(a)s :name ? $1 {0} {name} %% ",
-    "white space": " \t\r\n leading and trailing \u00a0\u2003 ",
-    "controls": "\x01\x07\x1b[31m\x7f\x85",
-    "words": "NULL",
-    "long": "größer" * 10_000,
-}
 
 MOMENTS = [
     datetime(1000, 1, 1, tzinfo=UTC),
@@ -148,7 +134,7 @@ class Creating(Contract):
         assert (job.claim_token, job.server_id, job.server_name, job.result_json, job.unreadable) == (None,) * 5
 
     @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
-    def test_text_comes_back_to_the_last_character(self, storage: StorageProvider, text: str) -> None:
+    def test_the_text_of_a_job_comes_back_to_the_last_character(self, storage: StorageProvider, text: str) -> None:
         short = text[:100]
         job = a_job(
             name=text[:500],

@@ -235,10 +235,10 @@ class GuardingByVersion(Contract):
 class GuardingBatches(Contract):
     """Every update of a batch stands for itself."""
 
-    def test_an_empty_batch_is_no_error(self, storage: StorageProvider) -> None:
+    def test_no_updates_are_no_error(self, storage: StorageProvider) -> None:
         assert storage.update([]) == frozenset()
 
-    def test_those_that_lose_do_not_hold_up_the_others(self, storage: StorageProvider, clock: TestClock) -> None:
+    def test_updates_that_lose_do_not_hold_up_the_others(self, storage: StorageProvider, clock: TestClock) -> None:
         jobs = [processing(storage) for _ in range(6)]
         lost = [jobs[0], jobs[3], jobs[5]]
         for job in lost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -176,7 +177,7 @@ class Updating(Contract):
         assert done.expires_at == clock.now() + timedelta(hours=1, microseconds=1)
 
     def test_what_a_change_does_not_speak_of_stays(self, storage: StorageProvider, clock: TestClock) -> None:
-        fields = {"labels": ("a",), "queue": "q", "priority": 3, "retries": 2, "recurring_job_id": "nightly"}
+        fields: dict[str, Any] = {"labels": ("a",), "queue": "q", "priority": 3, "retries": 2, "recurring_job_id": "nightly"}
         job = processing(storage, **fields, extras=JobExtras(log_context={"request": "r-17"}))
 
         done = written(storage, retry(job, clock.advance(seconds=1)))

@@ -1,0 +1,127 @@
+"""Taking jobs for a server."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, Select, bindparam, exists, select, update
+
+from jobrunr.ids import new_token
+from jobrunr.jobs import Job
+from jobrunr.states import JobState
+from jobrunr.storage.sql.counting import Counting
+from jobrunr.storage.sql.dialects.base import Dialect
+from jobrunr.storage.sql.rows import read_jobs
+
+
+@dataclass
+class ClaimRequest:
+    """Who wants how many jobs, from where, and the token that they will be held under."""
+
+    server_id: UUID
+    server_name: str
+    limit: int
+    queues: Collection[str]
+    token: UUID = field(default_factory=new_token)
+    was_sent: bool = False
+    """Whether it may have been carried out already, without our knowing."""
+
+
+class Claiming:
+    """Moves ENQUEUED jobs to PROCESSING."""
+
+    def __init__(self, dialect: Dialect, counting: Counting) -> None:
+        jobs, servers = dialect.tables.jobs, dialect.tables.servers
+        self.dialect = dialect
+        self._counting = counting
+        waiting = jobs.c.state == JobState.ENQUEUED.value
+        self._any_waiting = select(jobs.c.id).where(waiting).limit(1)
+        self._first: Select[Any] = (
+            select(*jobs.c)
+            .where(waiting, exists().where(servers.c.id == bindparam("for_server")))
+            .order_by(jobs.c.priority.desc(), jobs.c.state_at, jobs.c.id)
+            .limit(bindparam("limit"))
+            .with_for_update(skip_locked=True, of=jobs)
+        )
+        self._first_of_queue = self._first.where(jobs.c.queue == bindparam("queue"))
+        self._take = (
+            update(jobs)
+            .where(dialect.among(jobs.c.id))
+            .values(
+                state=JobState.PROCESSING.value,
+                version=jobs.c.version + 1,
+                attempts=jobs.c.attempts + 1,
+                claim_token=bindparam("token"),
+                state_at=bindparam("at"),
+                started_at=bindparam("at"),
+                server_id=bindparam("for_server"),
+                server_name=bindparam("for_server_name"),
+            )
+        )
+        self._under_token = select(*jobs.c).where(
+            jobs.c.state == JobState.PROCESSING.value,
+            jobs.c.server_id == bindparam("for_server"),
+            jobs.c.claim_token == bindparam("token"),
+        )
+
+    def is_worthwhile(self, connection: Connection) -> bool:
+        """Whether there is anything to claim at all: a look that locks nothing."""
+        return connection.execute(self._any_waiting).first() is not None
+
+    def claim(self, connection: Connection, request: ClaimRequest) -> list[Job]:
+        """Take the first jobs in line. When the answer to a request is lost, the same request gives the same jobs."""
+        if request.was_sent and (jobs := self._under_token_of(connection, request)):
+            return jobs
+        request.was_sent = True
+        return self._take_first(connection, request)
+
+    def _take_first(self, connection: Connection, request: ClaimRequest) -> list[Job]:
+        jobs = self._first_in_line(connection, request)
+        if not jobs:
+            return []
+        now = self.dialect.now(connection)
+        connection.execute(
+            self._take,
+            {
+                "ids": [job.id for job in jobs],
+                "token": request.token,
+                "at": now,
+                "for_server": request.server_id,
+                "for_server_name": request.server_name,
+            },
+        )
+        self._counting.moved(connection, len(jobs), JobState.ENQUEUED, JobState.PROCESSING)
+        return [
+            replace(
+                job,
+                state=JobState.PROCESSING,
+                version=job.version + 1,
+                attempts=job.attempts + 1,
+                claim_token=request.token,
+                state_at=now,
+                started_at=now,
+                server_id=request.server_id,
+                server_name=request.server_name,
+            )
+            for job in jobs
+        ]
+
+    def _under_token_of(self, connection: Connection, request: ClaimRequest) -> list[Job]:
+        """What a request took."""
+        parameters = {"for_server": request.server_id, "token": request.token}
+        return read_jobs(connection, self.dialect, self._under_token, parameters)
+
+    def _first_in_line(self, connection: Connection, request: ClaimRequest) -> list[Job]:
+        parameters: dict[str, Any] = {"for_server": request.server_id, "limit": request.limit}
+        if not request.queues:
+            return read_jobs(connection, self.dialect, self._first, parameters)
+        # Queue by queue, so that a long queue of others is never looked through for the few jobs of ours behind it.
+        found: list[Job] = []
+        for queue in sorted(set(request.queues)):
+            found += read_jobs(connection, self.dialect, self._first_of_queue, parameters | {"queue": queue})
+        found.sort(key=lambda job: (-job.priority, job.state_at, job.id))
+        return found[: request.limit]

@@ -1,0 +1,61 @@
+"""How many jobs are in each state.
+
+Every transaction that moves jobs adds lines that say how many came and went, and touches none that is there: a line per state
+to be changed by everybody would make everybody wait for each other. The lines are added up when somebody asks, and folded
+into one per state now and then.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
+
+from jobrunr.states import JobState
+from jobrunr.storage.sql.dialects.base import Dialect
+
+_FOLDED_AT_ONCE = 10_000
+
+
+class Counting:
+    """The table of counts."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        counts = dialect.tables.job_counts
+        self._add = insert(counts)
+        self._read = select(counts.c.state, func.sum(counts.c.amount)).group_by(counts.c.state)
+        self._lines = (
+            select(counts.c.id, counts.c.state, counts.c.amount).limit(_FOLDED_AT_ONCE).with_for_update(skip_locked=True)
+        )
+        self._remove = delete(counts).where(counts.c.id == bindparam("line"))
+
+    def add(self, connection: Connection, changes: Mapping[str, int]) -> None:
+        """Say how many jobs came into each state; less than none for those that went."""
+        lines = [{"state": state, "amount": amount} for state, amount in changes.items() if amount]
+        if lines:
+            connection.execute(self._add, lines)
+
+    def moved(self, connection: Connection, count: int, old: JobState, new: JobState) -> None:
+        """Say that jobs moved from one state to another."""
+        self.add(connection, {old: -count, new: count})
+
+    def read(self, connection: Connection) -> dict[JobState, int]:
+        """How many jobs are in each state."""
+        found = {state: int(amount) for state, amount in connection.execute(self._read)}
+        return {state: found.get(state, 0) for state in JobState}
+
+    def fold(self, connection: Connection) -> bool:
+        """Replace many lines by few that say the same. Two who do it at once share the lines between them.
+
+        Returns:
+            whether there may be more to fold.
+        """
+        lines = connection.execute(self._lines).all()
+        sums: Counter[str] = Counter()
+        for _, state, amount in lines:
+            sums[state] += amount
+        if len(lines) > len(sums):
+            connection.execute(self._remove, [{"line": line} for line, _, _ in lines])
+            self.add(connection, sums)
+        return len(lines) == _FOLDED_AT_ONCE

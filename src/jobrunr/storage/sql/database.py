@@ -1,0 +1,103 @@
+"""The way to the database: calls that end in time, are tried again where that is right, and fail in our own words."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from jobrunr.errors import StorageError, StorageUnavailableError
+from jobrunr.storage.sql.dialects.base import Dialect, Trouble
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+_TRIES = 6
+
+
+class Database:
+    """Runs work in transactions. Everything given to it can be sent again, so it does that after a deadlock.
+
+    Arguments:
+        dialect: which kind of database.
+        owned: whether the engine is ours, to be disposed of in the end.
+    """
+
+    def __init__(self, dialect: Dialect, *, owned: bool) -> None:
+        self._dialect = dialect
+        self._owned = owned
+        self._closed = False
+        self.where = where(dialect.engine.url)
+
+    def read(self, work: Work[T]) -> T:
+        """Run one statement that changes nothing."""
+        return self._run(self._dialect.reading, work)
+
+    def write(self, work: Work[T]) -> T:
+        """Run a transaction."""
+        return self._run(self._dialect.writing, work)
+
+    def write_once(self, work: Work[T]) -> T:
+        """Run what is one statement on some databases: there without BEGIN and COMMIT around it, a transaction on others."""
+        return self._run(self._dialect.writing_once, work)
+
+    def migrate(self, work: Work[T]) -> T:
+        """Run a transaction without a deadline in which nobody else migrates."""
+        return self._run(self._dialect.migrating, work)
+
+    def check_open(self) -> None:
+        """Refuse to go on after `close`.
+
+        Raises:
+            StorageError: the storage was closed.
+        """
+        if self._closed:
+            raise StorageError(f"The storage {self.where} was closed. Make a new one.")
+
+    def close(self) -> None:
+        """Give back the connections, if they are ours."""
+        self._closed = True
+        self._dialect.close()
+        if self._owned:
+            self._dialect.engine.dispose()
+
+    def _run(self, connected: Callable[[], AbstractContextManager[Connection]], work: Work[T]) -> T:
+        self.check_open()
+        for tries in range(1, _TRIES + 1):
+            try:
+                with connected() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                trouble = self._dialect.trouble(error)
+                if trouble is None:
+                    raise
+                if trouble is Trouble.CONFLICT and tries < _TRIES:
+                    time.sleep(random.uniform(0, 0.01 * 2**tries))  # noqa: S311 - not a secret
+                elif trouble is not Trouble.LOST or tries > 1:  # a pooled connection may have died long ago: once more
+                    raise self.unavailable(error) from error.orig
+            except PoolTimeoutError as error:
+                raise StorageUnavailableError(self.where, "all connections of the pool are in use") from error
+        raise AssertionError("unreachable")
+
+    def unavailable(self, error: DBAPIError) -> StorageUnavailableError:
+        """An error of the driver in our words, without statement, parameters and password."""
+        why = " ".join(str(error.orig).split()) or type(error.orig).__name__
+        password = self._dialect.engine.url.password
+        return StorageUnavailableError(self.where, why.replace(password, "***") if password else why)
+
+
+def where(url: URL) -> str:
+    """A URL for messages: which database, but neither who nor with what password.
+
+    >>> from sqlalchemy import make_url
+    >>> where(make_url("postgresql+psycopg://ada:secret@db:5432/shop?sslpassword=secret"))
+    'postgresql://db:5432/shop'
+    """
+    bare = URL.create(url.get_backend_name(), host=url.host, port=url.port, database=url.database)
+    return bare.render_as_string(hide_password=False)

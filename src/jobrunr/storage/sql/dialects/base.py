@@ -1,0 +1,151 @@
+"""What the provider wants to know about a database, and what is true of most of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Any, ClassVar
+
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, bindparam, select
+from sqlalchemy.exc import DBAPIError
+
+from jobrunr.clock import Clock
+from jobrunr.storage.sql.column_types import UtcTime
+from jobrunr.storage.sql.tables import Tables
+from jobrunr.storage.sql.waking import Queues, Watcher
+
+
+class Trouble(Enum):
+    """What an error of the database means for the call that met it."""
+
+    CONFLICT = auto()
+    """The transaction was rolled back because of others. Sending it again at once is right."""
+    LOST = auto()
+    """The connection is gone, and nobody knows whether the last statement was carried out."""
+    UNAVAILABLE = auto()
+    """The database does not serve us now."""
+
+
+class Dialect(ABC):
+    """One kind of database, with our tables in it.
+
+    Arguments:
+        engine: connects to the database.
+        tables: ours.
+        clock: decides what time it is, instead of the clock of the database.
+        timeout: the longest that a call may take.
+    """
+
+    name: ClassVar[str]
+    partial_indexes: ClassVar[bool]
+    database_clock: ClassVar[ColumnElement[datetime] | None]
+    """The moment at which the statement began, by the clock of the database; None when it has none."""
+
+    def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta) -> None:
+        self.engine = engine
+        self.tables = tables
+        self.timeout = timeout
+        self.clock = clock
+        self.now_sql: ColumnElement[datetime]
+        """The present moment, inside a statement. This is the one place that chooses between the clocks."""
+        if clock is not None:
+            self.now_sql = bindparam("now", callable_=clock.now, type_=UtcTime(), unique=False)
+        else:
+            assert self.database_clock is not None
+            self.now_sql = self.database_clock
+        self._read_now = select(self.now_sql)
+
+    @classmethod
+    @abstractmethod
+    def make_engine(cls, url: URL, timeout: timedelta) -> Engine:
+        """An engine of ours, every call of which ends in time.
+
+        Raises:
+            StorageSetupError: there cannot be a database of ours.
+            ImportError: the driver is not installed.
+        """
+
+    def now(self, connection: Connection) -> datetime:
+        """The present moment."""
+        if self.clock is not None:
+            return self.clock.now()
+        return connection.execute(self._read_now).scalar_one()
+
+    # -- transactions
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for one statement that changes nothing."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction, committed in the end."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    def writing_once(self) -> AbstractContextManager[Connection]:
+        """For work that is one statement on some databases: there without BEGIN and COMMIT around it, a transaction on others."""
+        return self.writing()
+
+    # -- pieces of statements
+
+    def among(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Whether a column is one of the values in the parameter ``ids``."""
+        return column.in_(bindparam("ids", expanding=True))
+
+    @abstractmethod
+    def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """A column in a form that the driver can hand out whatever is in it."""
+
+    @abstractmethod
+    def has_label(self, labels: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
+        """Whether a text contains a piece, byte by byte."""
+
+    @abstractmethod
+    def insert_missing(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows, and leave those alone whose primary key exists."""
+
+    @abstractmethod
+    def insert_or_replace(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows, and overwrite those whose primary key exists."""
+
+    # -- waking up
+
+    @abstractmethod
+    def make_watcher(self, on_news: Callable[[Queues], None]) -> Watcher:
+        """Something that notices when other processes may have enqueued jobs."""
+
+    def tell_others(self, queues: Queues) -> None:
+        """Tell other processes that jobs were enqueued, where they do not find out by themselves. Does not wait."""
+
+    # -- life
+
+    def close(self) -> None:
+        """Give back what is held besides the engine."""
+
+    def start_anew_after_fork(self) -> None:
+        """Forget what cannot be used in the child of a fork: connections, locks, threads."""
+        self.engine.dispose(close=False)
+
+    # -- set-up and trouble
+
+    @abstractmethod
+    def check(self, connection: Connection) -> None:
+        """Refuse a database that cannot be used.
+
+        Raises:
+            StorageSetupError: it cannot be used as it is set up.
+        """
+
+    @abstractmethod
+    def migrating(self) -> AbstractContextManager[Connection]:
+        """A transaction without a deadline during which nobody else migrates these tables."""
+
+    @abstractmethod
+    def trouble(self, error: DBAPIError) -> Trouble | None:
+        """What an error of the database means; None when it is a mistake of ours."""

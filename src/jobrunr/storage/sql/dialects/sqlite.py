@@ -1,0 +1,200 @@
+"""SQLite: one file, one writer at a time, no server and no clock of its own."""
+
+from __future__ import annotations
+
+import random
+import re
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sqlalchemy import URL, ColumnElement, Connection, Engine, LargeBinary, Table, cast, create_engine, event, func, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from jobrunr.clock import Clock, SystemClock
+from jobrunr.errors import StorageSetupError, StorageUnavailableError
+from jobrunr.states import JobState
+from jobrunr.storage.sql.dialects.base import Dialect, Trouble
+from jobrunr.storage.sql.tables import Tables
+from jobrunr.storage.sql.waking import Queues, Watcher
+
+_MOUNTS = Path("/proc/mounts")
+_NETWORK = re.compile(r"nfs\d?|cifs|smb\w*|9p|afs|ncpfs|ceph|glusterfs|lustre|beegfs|fuse\.(sshfs|glusterfs|s3fs|rclone|davfs\w*|ceph)")
+
+_UNAVAILABLE = frozenset(
+    {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN"}
+    | {"SQLITE_NOMEM", "SQLITE_PROTOCOL", "SQLITE_INTERRUPT"}
+)
+
+
+def check_place(url: URL, mounts: str | None = None) -> None:
+    """Refuse a database that is not a file on a disk of this machine.
+
+    Arguments:
+        mounts: the mounted file systems, as in ``/proc/mounts``; read from there by default, where there is such a thing.
+
+    Raises:
+        StorageSetupError: it is in memory, on a network file system, or its folder does not exist.
+    """
+    if url.database in (None, "", ":memory:") or "mode=memory" in str(url.database) or url.query.get("mode") == "memory":
+        raise StorageSetupError(
+            "A SQLite database in memory is seen by one connection only, so no worker would see its jobs. "
+            "Use memory:// for jobs that live as long as this process, or sqlite:///jobs.db for a file."
+        )
+    path = Path(str(url.database).removeprefix("file:").partition("?")[0]).absolute()
+    if not path.parent.is_dir():
+        raise StorageSetupError(f"The folder {path.parent} of the SQLite database {path.name} does not exist. Make it first.")
+    if mounts is None:
+        mounts = _MOUNTS.read_text(errors="replace") if _MOUNTS.exists() else ""
+    kind = _file_system(path.parent.resolve(), mounts)
+    if _NETWORK.fullmatch(kind):
+        raise StorageSetupError(
+            f"The SQLite database {path} is on a network file system ({kind}), where its locks do not hold and files get "
+            f"corrupted. Put it on a local disk, or use PostgreSQL or MariaDB for more than one machine."
+        )
+
+
+def _file_system(folder: Path, mounts: str) -> str:
+    """The kind of file system that a folder is on: that of the longest mount point above it; the last one where equal."""
+    best, kind = -1, ""
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = Path(re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), fields[1]))
+        if folder.is_relative_to(point) and len(point.parts) >= best:
+            best, kind = len(point.parts), fields[2]
+    return kind
+
+
+class SqliteDialect(Dialect):
+    """A file of SQLite 3.35 or newer."""
+
+    name: ClassVar[str] = "sqlite"
+    partial_indexes: ClassVar[bool] = True
+    database_clock: ClassVar[ColumnElement[Any] | None] = None
+
+    def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta) -> None:
+        super().__init__(engine, tables, clock or SystemClock(), timeout)
+        self._writer = threading.Lock()
+
+    @classmethod
+    def make_engine(cls, url: URL, timeout: timedelta) -> Engine:
+        check_place(url)
+        # Half a second of waiting in the driver; who may wait longer asks again, see `writing`.
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 0.5})
+
+        @event.listens_for(engine, "connect")
+        def set_up(connection: sqlite3.Connection, record: object) -> None:
+            connection.isolation_level = None  # the driver begins nothing on its own; we say BEGIN IMMEDIATE
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+
+        return engine
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is the only writer from its start.
+
+        Differs because SQLite has one writer at a time, and a transaction that begins by reading and then wants to write fails
+        at once, whatever the time-out. The threads of this process stand in line at a lock, so that at most one of them
+        competes with other processes for the file.
+        """
+        deadline = time.monotonic() + self.timeout.total_seconds()
+        if not self._writer.acquire(timeout=self.timeout.total_seconds()):
+            raise StorageUnavailableError(str(self.engine.url.database), "other threads kept writing until the time-out was over")
+        try:
+            with self.engine.connect() as connection:
+                self._begin(connection, deadline)
+                yield connection
+                connection.commit()
+        finally:
+            self._writer.release()
+
+    def _begin(self, connection: Connection, deadline: float) -> None:
+        while True:
+            try:
+                _begin_immediate(connection)
+            except OperationalError as error:
+                if _code(error) != "SQLITE_BUSY" or time.monotonic() >= deadline:
+                    raise
+                # SQLite's own waiting sleeps longer and longer, so that new-comers overtake who has waited for long.
+                # Beginning anew with short, random pauses gives everybody the same chance.
+                time.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 - not a secret
+            else:
+                return
+
+    def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return cast(column, LargeBinary)
+
+    def has_label(self, labels: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
+        return func.instr(labels, piece) > 0
+
+    def insert_missing(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        connection.execute(insert(table).on_conflict_do_nothing(), rows)
+
+    def insert_or_replace(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        statement = insert(table)
+        values = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
+        connection.execute(statement.on_conflict_do_update(index_elements=table.primary_key, set_=values), rows)
+
+    def make_watcher(self, on_news: Callable[[Queues], None]) -> Watcher:
+        return FileWatcher(self.engine, self.tables, on_news)
+
+    def start_anew_after_fork(self) -> None:
+        super().start_anew_after_fork()
+        self._writer = threading.Lock()
+
+    def check(self, connection: Connection) -> None:
+        check_place(self.engine.url)
+        if self.tables.schema is not None:
+            raise StorageSetupError("SQLite has no schemas. Use another file, or another table prefix.")
+
+    def migrating(self) -> AbstractContextManager[Connection]:
+        """Nothing more is needed: there is one transaction at a time, and changes of tables are part of it."""
+        return self.writing()
+
+    def trouble(self, error: DBAPIError) -> Trouble | None:
+        code = _code(error)
+        return Trouble.UNAVAILABLE if "_".join(code.split("_")[:2]) in _UNAVAILABLE else None
+
+
+class FileWatcher(Watcher):
+    """Asks SQLite every few milliseconds whether another connection has committed anything, which costs it a glance at shared
+    memory; and only then, whether there is work."""
+
+    _INTERVAL = 0.018
+
+    def __init__(self, engine: Engine, tables: Tables, on_news: Callable[[Queues], None]) -> None:
+        super().__init__(on_news)
+        self._engine = engine
+        waiting = tables.jobs.c.state == JobState.ENQUEUED.value
+        self._any_waiting = select(tables.jobs.c.id).where(waiting).limit(1)
+
+    def watch(self) -> None:
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            cursor = connection.connection.cursor()
+            seen = None
+            while not self.stopped.wait(self._INTERVAL):
+                version = cursor.execute("PRAGMA data_version").fetchone()
+                if version != seen:
+                    is_work_waiting = connection.execute(self._any_waiting).first() is not None
+                    self.watching(is_work_waiting=is_work_waiting)
+                seen = version
+
+
+def _begin_immediate(connection: Connection) -> None:
+    """Begin, also where the driver or the application has begun a transaction that only reads so far."""
+    if connection.connection.dbapi_connection.in_transaction:
+        connection.exec_driver_sql("ROLLBACK")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _code(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlite_errorname", "")

@@ -1,0 +1,74 @@
+"""From what the application gives us, a URL or its own engine, to a dialect with an engine."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import URL, Engine, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from jobrunr.clock import Clock
+from jobrunr.errors import MissingDriverError, StorageSetupError
+from jobrunr.storage.sql.dialects.base import Dialect
+from jobrunr.storage.sql.dialects.sqlite import SqliteDialect
+from jobrunr.storage.sql.tables import Tables
+
+_DIALECTS: dict[str, type[Dialect]] = {"sqlite": SqliteDialect}
+
+_SCHEMES = {
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+"""The drivers of our extras, for URLs that name none; SQLAlchemy's own choices are others."""
+
+_EXTRAS = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
+
+
+def open_dialect(
+    given: Engine | URL | str, prefix: str, schema: str | None, clock: Clock | None, timeout: timedelta
+) -> tuple[Dialect, bool]:
+    """The dialect for a URL or an engine, and whether its engine is ours.
+
+    Raises:
+        StorageSetupError: there is no such kind of database, or this one cannot be used.
+        MissingDriverError: its driver is not installed.
+    """
+    if isinstance(given, Engine):
+        kind = _kind_of(given.dialect.name)
+        engine = given
+    else:
+        url = _url_of(given)
+        kind = _kind_of(url.get_backend_name())
+        engine = _engine_for(kind, url, timeout)
+    tables = Tables(prefix, schema, partial_indexes=kind.partial_indexes)
+    return kind(engine, tables, clock, timeout), engine is not given
+
+
+def _kind_of(backend: str) -> type[Dialect]:
+    kind = _DIALECTS.get(backend)
+    if kind is None:
+        raise StorageSetupError(f"Jobs cannot be kept in {backend!r}. They can in {', '.join(sorted(_DIALECTS))}, and in memory.")
+    return kind
+
+
+def _url_of(given: URL | str) -> URL:
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):
+        raise StorageSetupError(
+            "The URL of the storage cannot be read. Write sqlite:///jobs.db, postgresql://user:password@host/database, "
+            "mysql://… or mariadb://…; in user and password, write %40 for @, %3A for :, %2F for /."
+        ) from None  # the text of the URL may hold a password, so neither it nor the cause is shown
+    return url.set(drivername=_SCHEMES.get(url.drivername, url.drivername))
+
+
+def _engine_for(kind: type[Dialect], url: URL, timeout: timedelta) -> Engine:
+    try:
+        return kind.make_engine(url, timeout)
+    except (ImportError, NoSuchModuleError) as error:
+        extra = _EXTRAS.get(url.get_backend_name())
+        if extra is None:
+            raise StorageSetupError(f"There is no driver for {url.drivername!r}: {error}") from error
+        raise MissingDriverError(url.drivername, extra) from error

@@ -1,0 +1,75 @@
+"""New jobs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from jobrunr.ids import JobId
+from jobrunr.jobs import NewJob, encode_extras, encode_labels
+from jobrunr.states import JobState
+from jobrunr.storage.sql.counting import Counting
+from jobrunr.storage.sql.dialects.base import Dialect
+
+CHUNK = 1000
+
+
+class Inserting:
+    """Inserts jobs whose ids are new, and leaves the others alone."""
+
+    def __init__(self, dialect: Dialect, counting: Counting) -> None:
+        jobs = dialect.tables.jobs
+        self.dialect = dialect
+        self._counting = counting
+        self._insert = insert(jobs)
+        self._existing = select(jobs.c.id).where(dialect.among(jobs.c.id)).with_for_update(read=True)
+
+    def insert(self, connection: Connection, jobs: Sequence[NewJob]) -> frozenset[JobId]:
+        """Insert on a connection whose transaction is the caller's business; return the ids that were new."""
+        # In the order of the ids, so that two who insert the same ones cannot wait for each other.
+        wanted = {job.id: job for job in sorted(reversed(jobs), key=lambda job: job.id)}
+        new: set[JobId] = set()
+        ids = list(wanted)
+        for start in range(0, len(ids), CHUNK):
+            new |= self._insert_chunk(connection, [wanted[job_id] for job_id in ids[start : start + CHUNK]])
+        return frozenset(new)
+
+    def _insert_chunk(self, connection: Connection, jobs: list[NewJob]) -> set[JobId]:
+        existing = {JobId.of(found) for found in connection.execute(self._existing, {"ids": [job.id for job in jobs]}).scalars()}
+        new = [job for job in jobs if job.id not in existing]
+        if new:
+            now = self.dialect.now(connection)
+            connection.execute(self._insert, [new_values(job, now) for job in new])
+            self._counting.add(connection, Counter(job.state for job in new))
+        return {job.id for job in new}
+
+
+def new_values(job: NewJob, now: datetime) -> dict[str, Any]:
+    """A new job column by column."""
+    return {
+        "id": job.id,
+        "state": job.state.value,
+        "version": 1,
+        "target": job.details.target,
+        "arguments": job.details.arguments,
+        "name": job.name,
+        "queue": job.queue,
+        "priority": job.priority,
+        "labels": encode_labels(job.labels),
+        "retries": job.retries,
+        "attempts": 0,
+        "failures": 0,
+        "created_at": now,
+        "state_at": now,
+        "scheduled_at": now if job.state is JobState.SCHEDULED else None,
+        "enqueued_at": now if job.state is JobState.ENQUEUED else None,
+        "run_at": job.run_at,
+        "reason": job.reason,
+        "recurring_job_id": job.recurring_job_id,
+        "extras": encode_extras(job.extras),
+        "past": "",
+    }

@@ -1,0 +1,78 @@
+"""What runs write down while they go on, and whether they still may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, Select, bindparam, select
+
+from jobrunr.ids import JobId
+from jobrunr.states import JobState
+from jobrunr.storage.contract import Claim, LogLine, RunRecord
+from jobrunr.storage.sql.dialects.base import Dialect
+
+
+class Journal:
+    """Logs and data of jobs."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        tables = dialect.tables
+        self.dialect = dialect
+        running = tables.jobs.c.state == JobState.PROCESSING.value
+        self._held = select(tables.jobs.c.id, tables.jobs.c.claim_token).where(running, dialect.among(tables.jobs.c.id))
+        # Shared locks: who wants to take one of these jobs away waits until we have written, and we see who was faster.
+        self._held_locked = self._held.order_by(tables.jobs.c.id).with_for_update(read=True)
+        logs, data = tables.job_logs, tables.job_data
+        self._logs = (
+            select(logs.c.attempt, logs.c.seq, logs.c.at, logs.c.level, logs.c.message)
+            .where(logs.c.job_id == bindparam("job_id"))
+            .order_by(logs.c.attempt, logs.c.seq)
+        )
+        self._data = select(data.c.key, data.c.value).where(data.c.job_id == bindparam("job_id"))
+
+    def held(self, connection: Connection, claims: Sequence[Claim]) -> frozenset[JobId]:
+        """Which claims hold."""
+        tokens = self._tokens(connection, self._held, claims)
+        return frozenset(claim.job_id for claim in claims if tokens.get(claim.job_id) == claim.token)
+
+    def append(self, connection: Connection, records: Sequence[RunRecord]) -> frozenset[JobId]:
+        """Keep the records whose claims hold."""
+        tokens = self._tokens(connection, self._held_locked, [record.claim for record in records])
+        kept = [record for record in records if tokens.get(record.claim.job_id) == record.claim.token]
+        kept.sort(key=lambda record: record.claim.job_id)
+        logs = [_log_values(record.claim.job_id, line) for record in kept for line in record.logs]
+        data = [
+            {"job_id": record.claim.job_id, "key": key, "value": value}
+            for record in kept
+            for key, value in sorted(record.data.items())
+        ]
+        if logs:
+            self.dialect.insert_missing(connection, self.dialect.tables.job_logs, logs)
+        if data:
+            self.dialect.insert_or_replace(connection, self.dialect.tables.job_data, data)
+        return frozenset(record.claim.job_id for record in kept)
+
+    def logs(self, connection: Connection, job_id: UUID) -> tuple[LogLine, ...]:
+        """What a job logged."""
+        return tuple(LogLine(*row) for row in connection.execute(self._logs, {"job_id": job_id}))
+
+    def data(self, connection: Connection, job_id: UUID) -> dict[str, str]:
+        """What a job keeps."""
+        return {key: value for key, value in connection.execute(self._data, {"job_id": job_id})}
+
+    def _tokens(self, connection: Connection, statement: Select[Any], claims: Sequence[Claim]) -> dict[UUID, UUID | None]:
+        rows: Sequence[Row[Any]] = connection.execute(statement, {"ids": [claim.job_id for claim in claims]}).all()
+        return {job_id: token for job_id, token in rows}
+
+
+def _log_values(job_id: JobId, line: LogLine) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "attempt": line.attempt,
+        "seq": line.seq,
+        "at": line.at,
+        "level": line.level,
+        "message": line.message,
+    }

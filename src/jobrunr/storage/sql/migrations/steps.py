@@ -1,0 +1,66 @@
+"""The steps that revisions are made of. Each looks first whether it was done: a database without transactions around
+changes of tables (MySQL, MariaDB, Oracle) may have been left in the middle by a migration that was killed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import op
+from sqlalchemy import Column, TextClause, inspect, text
+
+from jobrunr.storage.sql.tables import Tables
+
+_WITH_PARTIAL_INDEXES = frozenset({"postgresql", "sqlite", "mssql"})
+
+
+class Steps:
+    """Changes of our tables under their prefix, in their schema."""
+
+    def __init__(self, prefix: str, schema: str | None) -> None:
+        self._prefix = prefix
+        self._schema = schema
+        context = op.get_context()
+        self._dialect = context.dialect.name
+        self._inspector = None if context.as_sql else inspect(op.get_bind())
+
+    @classmethod
+    def now(cls) -> Steps:
+        """The steps of the migration that is running."""
+        config = op.get_context().config
+        assert config is not None
+        tables: Tables = config.attributes["tables"]
+        return cls(tables.prefix, tables.schema)
+
+    def create_table(self, noun: str, *columns: Column[Any]) -> None:
+        """Create a table, unless it exists."""
+        name = self._prefix + noun
+        if self._inspector is None or not self._inspector.has_table(name, self._schema):
+            op.create_table(name, *columns, schema=self._schema, mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin")
+
+    def create_index(self, noun: str, table: str, columns: list[str], where: str | None = None) -> None:
+        """Create an index, unless it exists.
+
+        Arguments:
+            columns: names, with ``DESC`` behind where the order is descending.
+            where: the condition for rows to be in it. A database without such indexes gets all rows.
+        """
+        name, table = self._prefix + noun, self._prefix + table
+        if self._inspector is not None and name in self._names_of_indexes(table):
+            return
+        conditions: dict[str, TextClause] = {}
+        if where is not None and self._dialect in _WITH_PARTIAL_INDEXES:
+            conditions = {f"{self._dialect}_where": text(where)}
+        order: list[str | TextClause] = [text(column) if " " in column else column for column in columns]
+        op.create_index(name, table, order, schema=self._schema, **conditions)
+
+    def create_index_of_state(self, noun: str, table: str, state: str, columns: list[str]) -> None:
+        """Create an index over the jobs in one state; where a database has no such indexes, the state comes first in it."""
+        if self._dialect in _WITH_PARTIAL_INDEXES:
+            self.create_index(noun, table, columns, where=f"state = '{state}'")
+        else:
+            self.create_index(noun, table, ["state", *columns])
+
+    def _names_of_indexes(self, table: str) -> set[str | None]:
+        assert self._inspector is not None
+        self._inspector.clear_cache()
+        return {index["name"] for index in self._inspector.get_indexes(table, self._schema)}

@@ -1,0 +1,109 @@
+"""Jobs, their logs and data, the counts, servers and metadata."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from jobrunr.storage.sql.column_types import Id, UtcTime, long_text, short_text
+from jobrunr.storage.sql.migrations.steps import Steps
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    steps = Steps.now()
+    _create_jobs(steps)
+    _create_what_belongs_to_jobs(steps)
+    _create_what_belongs_to_the_cluster(steps)
+
+
+def _create_jobs(steps: Steps) -> None:
+    steps.create_table(
+        "jobs",
+        sa.Column("id", Id(), primary_key=True),
+        sa.Column("state", short_text(20), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("claim_token", Id()),
+        sa.Column("target", long_text(), nullable=False),
+        sa.Column("arguments", long_text(), nullable=False),
+        sa.Column("name", long_text(), nullable=False),
+        sa.Column("queue", short_text(100), nullable=False),
+        sa.Column("priority", sa.SmallInteger(), nullable=False),
+        sa.Column("labels", long_text()),
+        sa.Column("retries", sa.Integer(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.Column("state_at", UtcTime(), nullable=False),
+        sa.Column("scheduled_at", UtcTime()),
+        sa.Column("run_at", UtcTime()),
+        sa.Column("enqueued_at", UtcTime()),
+        sa.Column("started_at", UtcTime()),
+        sa.Column("finished_at", UtcTime()),
+        sa.Column("reason", long_text()),
+        sa.Column("server_id", Id()),
+        sa.Column("server_name", short_text(255)),
+        sa.Column("recurring_job_id", short_text(255)),
+        sa.Column("result", long_text()),
+        sa.Column("expires_at", UtcTime()),
+        sa.Column("extras", long_text()),
+        sa.Column("past", long_text(), nullable=False),
+    )
+    in_line = ["priority DESC", "state_at", "id"]
+    steps.create_index_of_state("jobs_enqueued", "jobs", "ENQUEUED", in_line)
+    steps.create_index_of_state("jobs_enqueued_by_queue", "jobs", "ENQUEUED", ["queue", *in_line])
+    steps.create_index_of_state("jobs_scheduled", "jobs", "SCHEDULED", ["run_at", "id"])
+    steps.create_index_of_state("jobs_processing", "jobs", "PROCESSING", ["server_id"])
+    steps.create_index("jobs_by_state", "jobs", ["state", "state_at", "id"])
+    steps.create_index("jobs_by_creation", "jobs", ["created_at", "id"])
+    steps.create_index("jobs_expiring", "jobs", ["expires_at"], where="expires_at IS NOT NULL")
+
+
+def _create_what_belongs_to_jobs(steps: Steps) -> None:
+    steps.create_table(
+        "job_logs",
+        sa.Column("job_id", Id(), primary_key=True),
+        sa.Column("attempt", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("seq", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.Column("level", sa.SmallInteger(), nullable=False),
+        sa.Column("message", long_text(), nullable=False),
+    )
+    steps.create_table(
+        "job_data",
+        sa.Column("job_id", Id(), primary_key=True),
+        sa.Column("key", short_text(200), primary_key=True),
+        sa.Column("value", long_text(), nullable=False),
+    )
+    steps.create_table(
+        "job_counts",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), sa.Identity(), primary_key=True),
+        sa.Column("state", short_text(20), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+    )
+
+
+def _create_what_belongs_to_the_cluster(steps: Steps) -> None:
+    steps.create_table(
+        "background_job_servers",
+        sa.Column("id", Id(), primary_key=True),
+        sa.Column("name", short_text(255), nullable=False),
+        sa.Column("workers", sa.Integer(), nullable=False),
+        sa.Column("busy", sa.Integer(), nullable=False),
+        sa.Column("queues", long_text(), nullable=False),
+        sa.Column("version", short_text(100), nullable=False),
+        sa.Column("pid", sa.BigInteger(), nullable=False),
+        sa.Column("memory", sa.BigInteger(), nullable=False),
+        sa.Column("cpu", sa.Double(), nullable=False),
+        sa.Column("first_heartbeat", UtcTime(), nullable=False),
+        sa.Column("last_heartbeat", UtcTime(), nullable=False),
+    )
+    steps.create_table(
+        "metadata",
+        sa.Column("name", short_text(100), primary_key=True),
+        sa.Column("owner", short_text(100), primary_key=True),
+        sa.Column("value", long_text(), nullable=False),
+    )

@@ -1,0 +1,249 @@
+"""The storage provider for SQL databases. It reads like the contract; what is done to the tables is in the files beside it."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import URL, Engine
+
+from jobrunr.clock import Clock
+from jobrunr.ids import JobId
+from jobrunr.jobs import Job, JobUpdate, NewJob
+from jobrunr.server_record import ServerRecord
+from jobrunr.states import JobState
+from jobrunr.storage.contract import (
+    Claim,
+    JobPage,
+    JobQuery,
+    Listener,
+    LogLine,
+    Promotion,
+    Retention,
+    RunRecord,
+    StorageProvider,
+)
+from jobrunr.storage.sql.claiming import Claiming, ClaimRequest
+from jobrunr.storage.sql.counting import Counting
+from jobrunr.storage.sql.database import Database
+from jobrunr.storage.sql.duties import Expiring, Promoting, Rescuing
+from jobrunr.storage.sql.engines import open_dialect
+from jobrunr.storage.sql.inserting import CHUNK, Inserting
+from jobrunr.storage.sql.journal import Journal
+from jobrunr.storage.sql.looking import Looking
+from jobrunr.storage.sql.notes import Notes
+from jobrunr.storage.sql.schema import Schema
+from jobrunr.storage.sql.servers import Servers
+from jobrunr.storage.sql.tables import DEFAULT_PREFIX
+from jobrunr.storage.sql.updating import Updating
+from jobrunr.storage.sql.waking import Queues, WakeUps
+
+
+class SqlStorageProvider(StorageProvider):
+    """Keeps everything in a SQL database: SQLite, PostgreSQL, MySQL or MariaDB.
+
+    Arguments:
+        engine: a URL (``sqlite:///jobs.db``, ``postgresql://…``, ``mysql://…``, ``mariadb://…``), or an `Engine` of the
+            application, which is used as it is and stays open.
+        table_prefix: begins the name of every table.
+        schema: the schema that the tables are in; by default the one that the connection has.
+        clock: what time it is; by default the clock of the database.
+        timeout: the longest that a call may take.
+
+    Raises:
+        StorageSetupError: there can be no database of ours; the message says what to change.
+        MissingDriverError: the driver is not installed.
+
+    >>> with SqlStorageProvider("sqlite:///jobs.db") as storage:  # doctest: +SKIP
+    ...     storage.set_up()
+    ...     storage.counts()[JobState.ENQUEUED]
+    0
+    """
+
+    def __init__(
+        self,
+        engine: Engine | URL | str,
+        *,
+        table_prefix: str = DEFAULT_PREFIX,
+        schema: str | None = None,
+        clock: Clock | None = None,
+        timeout: timedelta = timedelta(seconds=10),
+    ) -> None:
+        dialect, owned = open_dialect(engine, table_prefix, schema, clock, timeout)
+        self._dialect = dialect
+        self._database = Database(dialect, owned=owned)
+        self._schema = Schema(self._database, dialect)
+        self._counting = Counting(dialect)
+        self._inserting = Inserting(dialect, self._counting)
+        self._claiming = Claiming(dialect, self._counting)
+        self._updating = Updating(dialect, self._counting)
+        self._journal = Journal(dialect)
+        self._promoting = Promoting(dialect, self._counting)
+        self._rescuing = Rescuing(dialect)
+        self._expiring = Expiring(dialect, self._counting)
+        self._looking = Looking(dialect)
+        self._servers = Servers(dialect)
+        self._notes = Notes(dialect)
+        self._wake_ups = WakeUps(dialect.make_watcher)
+        self._unanswered: defaultdict[UUID, list[ClaimRequest]] = defaultdict(list)
+        _providers.add(self)
+
+    # -- life of the storage
+
+    def set_up(self, *, migrate: bool = True) -> None:
+        self._schema.set_up(migrate=migrate)
+
+    def close(self) -> None:
+        self._wake_ups.close()
+        self._database.close()
+
+    def now(self) -> datetime:
+        return self._database.read(self._dialect.now)
+
+    # -- making jobs
+
+    def insert(self, jobs: Sequence[NewJob]) -> frozenset[JobId]:
+        if not jobs:
+            return frozenset()
+        run = self._database.write_once if len(jobs) <= CHUNK else self._database.write
+        new = run(lambda connection: self._inserting.insert(connection, jobs))
+        self._wake_up({job.queue for job in jobs if job.state is JobState.ENQUEUED and job.id in new})
+        return new
+
+    # -- running jobs
+
+    def claim(self, server_id: UUID, server_name: str, limit: int, queues: Collection[str] = ()) -> list[Job]:
+        if limit < 1 or not self._database.read(self._claiming.is_worthwhile):
+            return []
+        request = ClaimRequest(server_id, server_name, limit, queues)
+        unanswered = self._unanswered[server_id]
+        if unanswered:
+            before = unanswered.pop()
+            request.token, request.was_sent = before.token, before.was_sent
+        try:
+            return self._database.write_once(lambda connection: self._claiming.claim(connection, request))
+        except Exception:
+            unanswered.append(request)
+            raise
+
+    def update(self, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
+        if not updates:
+            return frozenset()
+        written = self._database.write_once(lambda connection: self._updating.update(connection, updates))
+        if any(update.state is JobState.ENQUEUED and update.job_id in written for update in updates):
+            self._wake_up(None)
+        return written
+
+    def append(self, records: Sequence[RunRecord]) -> frozenset[JobId]:
+        if not records:
+            return frozenset()
+        return self._database.write(lambda connection: self._journal.append(connection, records))
+
+    def held(self, claims: Sequence[Claim]) -> frozenset[JobId]:
+        if not claims:
+            return frozenset()
+        return self._database.read(lambda connection: self._journal.held(connection, claims))
+
+    # -- duties of the master
+
+    def promote(self, limit: int) -> Promotion:
+        idle = self._database.read(self._promoting.nothing_due)
+        if idle is not None:
+            return idle
+        promotion = self._database.write(lambda connection: self._promoting.promote(connection, limit))
+        if promotion.count:
+            self._wake_up(None)
+        return promotion
+
+    def orphans(self, limit: int) -> list[Job]:
+        return self._database.read(lambda connection: self._rescuing.orphans(connection, limit))
+
+    def expire(self, retention: Retention, limit: int) -> int:
+        return self._database.write(lambda connection: self._expiring.expire(connection, retention, limit))
+
+    def tidy(self) -> None:
+        while self._database.write(self._counting.fold):
+            pass
+
+    # -- looking
+
+    def get(self, job_id: UUID) -> Job | None:
+        return self._database.read(lambda connection: self._looking.get(connection, job_id))
+
+    def find(self, query: JobQuery) -> JobPage:
+        return self._database.read(lambda connection: self._looking.find(connection, query))
+
+    def counts(self) -> dict[JobState, int]:
+        return self._database.read(self._counting.read)
+
+    def oldest_enqueued_at(self) -> datetime | None:
+        return self._database.read(self._looking.oldest_enqueued_at)
+
+    def logs(self, job_id: UUID) -> tuple[LogLine, ...]:
+        return self._database.read(lambda connection: self._journal.logs(connection, job_id))
+
+    def data(self, job_id: UUID) -> dict[str, str]:
+        return self._database.read(lambda connection: self._journal.data(connection, job_id))
+
+    # -- servers
+
+    def announce(self, server: ServerRecord) -> None:
+        self._database.write(lambda connection: self._servers.announce(connection, server))
+
+    def heartbeat(self, server: ServerRecord) -> bool:
+        return self._database.write_once(lambda connection: self._servers.heartbeat(connection, server))
+
+    def sign_off(self, server_id: UUID) -> None:
+        self._unanswered.pop(server_id, None)
+        self._database.write_once(lambda connection: self._servers.sign_off(connection, server_id))
+
+    def servers(self) -> list[ServerRecord]:
+        return self._database.read(self._servers.all)
+
+    def remove_dead(self, timeout: timedelta) -> list[ServerRecord]:
+        if not self._database.read(lambda connection: self._servers.any_dead(connection, timeout)):
+            return []
+        return self._database.write(lambda connection: self._servers.remove_dead(connection, timeout))
+
+    # -- notes
+
+    def get_metadata(self, name: str, owner: str = "cluster") -> str | None:
+        return self._database.read(lambda connection: self._notes.get(connection, name, owner))
+
+    def put_metadata(self, name: str, value: str, owner: str = "cluster", *, overwrite: bool = True) -> str:
+        return self._database.write(lambda connection: self._notes.put(connection, name, value, owner, overwrite))
+
+    # -- waking up
+
+    def listener(self, queues: Collection[str] = ()) -> Listener:
+        self._database.check_open()
+        return self._wake_ups.listener(queues)
+
+    def _wake_up(self, queues: Queues) -> None:
+        """Tell everybody that jobs were enqueued."""
+        if queues is None or queues:
+            self._wake_ups.ring(queues)
+            self._dialect.tell_others(queues)
+
+    # -- forks
+
+    def start_anew_after_fork(self) -> None:
+        """Forget, in the child of a fork, the connections and threads of the parent."""
+        self._dialect.start_anew_after_fork()
+        self._wake_ups.start_anew_after_fork()
+        self._unanswered.clear()
+
+
+_providers: weakref.WeakSet[SqlStorageProvider] = weakref.WeakSet()
+
+
+def _start_anew_after_fork() -> None:
+    for provider in list(_providers):
+        provider.start_anew_after_fork()
+
+
+os.register_at_fork(after_in_child=_start_anew_after_fork)

@@ -1,0 +1,89 @@
+"""Whether the tables are what this version needs, and making them so."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from sqlalchemy import Connection, column, inspect, select, table
+from sqlalchemy.exc import DBAPIError
+
+from jobrunr.errors import SchemaMissingError, SchemaNewerError, StorageSetupError
+from jobrunr.storage.sql.database import Database
+from jobrunr.storage.sql.dialects.base import Dialect
+from jobrunr.storage.sql.migrations.revisions import HEAD, REVISIONS, VERSION_TABLE
+from jobrunr.storage.sql.tables import DEFAULT_PREFIX, Tables
+
+
+class Schema:
+    """Our tables as a whole."""
+
+    def __init__(self, database: Database, dialect: Dialect) -> None:
+        tables = dialect.tables
+        self._database = database
+        self._dialect = dialect
+        self._version_table = tables.name(VERSION_TABLE)
+        self._read_revision = select(column("version_num")).select_from(table(self._version_table, schema=tables.schema))
+
+    def set_up(self, *, migrate: bool) -> None:
+        """Check the database and its tables; make or change the tables if need be and if that is wanted."""
+        self._database.read(self._dialect.check)
+        found = self._database.read(self._revision)
+        if self._is_current(found):
+            return
+        if not migrate:
+            raise SchemaMissingError(self._database.where, found, HEAD)
+        try:
+            self._database.migrate(self._migrate)
+        except DBAPIError as error:
+            raise StorageSetupError(
+                f"The tables in {self._database.where} could not be made: {error.orig}. Let somebody run `jobrunr migrate` who "
+                f"may create tables there, or apply what `jobrunr migrate --sql` prints."
+            ) from error.orig
+
+    def _revision(self, connection: Connection) -> str | None:
+        """The revision of the tables; None when there are none."""
+        try:
+            return connection.execute(self._read_revision).scalar_one_or_none()
+        except DBAPIError as error:
+            if self._dialect.trouble(error) is not None:
+                raise
+            connection.rollback()
+            if inspect(connection).has_table(self._version_table, self._dialect.tables.schema):
+                raise
+            return None
+
+    def _is_current(self, revision: str | None) -> bool:
+        if revision is not None and revision not in REVISIONS:
+            raise SchemaNewerError(self._database.where, revision, HEAD)
+        return revision == HEAD
+
+    def _migrate(self, connection: Connection) -> None:
+        if not self._is_current(self._revision(connection)):
+            _running().upgrade(connection, self._dialect.tables)
+
+
+def migration_sql(dialect: str, *, table_prefix: str = DEFAULT_PREFIX, schema: str | None = None) -> str:
+    """The SQL that makes the tables in an empty database, for people who want to run it themselves. No driver is needed.
+
+    Arguments:
+        dialect: postgresql, mysql, mariadb, sqlite, oracle or mssql.
+
+    Raises:
+        StorageSetupError: there is no such dialect, or prefix or schema are not acceptable.
+
+    >>> "CREATE TABLE shop_jobs" in migration_sql("sqlite", table_prefix="shop_")
+    True
+    """
+    if dialect not in _PRINTABLE:
+        raise StorageSetupError(f"There is no SQL for {dialect!r}; there is for {', '.join(_PRINTABLE)}.")
+    return _running().as_sql(dialect, Tables(table_prefix, schema))
+
+
+_PRINTABLE = ("postgresql", "mysql", "mariadb", "sqlite", "oracle", "mssql")
+
+
+def _running() -> ModuleType:
+    # Alembic takes longer to import than the rest of us together, and is needed once in the life of a schema.
+    from jobrunr.storage.sql.migrations import running  # noqa: PLC0415
+
+    return running

@@ -1,0 +1,64 @@
+"""Registered servers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from jobrunr.server_record import ServerRecord
+from jobrunr.storage.sql.dialects.base import Dialect
+from jobrunr.storage.sql.rows import server_values, to_server
+
+
+class Servers:
+    """The table of servers."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        servers = dialect.tables.servers
+        self.dialect = dialect
+        this_server = servers.c.id == bindparam("server_id")
+        loads = ("name", "workers", "busy", "queues", "version", "pid", "memory", "cpu")
+        self._renew = (
+            update(servers)
+            .where(this_server)
+            .values({servers.c[name]: bindparam(f"new_{name}") for name in loads} | {servers.c.last_heartbeat: dialect.now_sql})
+        )
+        self._remove = delete(servers).where(this_server)
+        self._all = select(*servers.c).order_by(servers.c.first_heartbeat, servers.c.id)
+        self._all_and_now = self._all.add_columns(dialect.now_sql)
+        self._silent = select(*servers.c).where(servers.c.last_heartbeat < bindparam("until")).with_for_update()
+        self._remove_all = delete(servers).where(dialect.among(servers.c.id))
+
+    def announce(self, connection: Connection, server: ServerRecord) -> None:
+        """Register a server."""
+        now = self.dialect.now(connection)
+        row = server_values(server) | {"first_heartbeat": now, "last_heartbeat": now}
+        self.dialect.insert_or_replace(connection, self.dialect.tables.servers, [row])
+
+    def heartbeat(self, connection: Connection, server: ServerRecord) -> bool:
+        """Renew a heartbeat."""
+        values = {f"new_{name}": value for name, value in server_values(server).items() if name != "id"}
+        return connection.execute(self._renew, {"server_id": server.id, **values}).rowcount > 0
+
+    def sign_off(self, connection: Connection, server_id: UUID) -> None:
+        """Remove a server."""
+        connection.execute(self._remove, {"server_id": server_id})
+
+    def all(self, connection: Connection) -> list[ServerRecord]:
+        """All servers, the longest running first."""
+        return [to_server(row) for row in connection.execute(self._all)]
+
+    def any_dead(self, connection: Connection, timeout: timedelta) -> bool:
+        """Whether a server's last heartbeat is too long ago: a look that locks nothing."""
+        rows = connection.execute(self._all_and_now).all()
+        return any(row[-1] - row.last_heartbeat > timeout for row in rows)
+
+    def remove_dead(self, connection: Connection, timeout: timedelta) -> list[ServerRecord]:
+        """Remove the servers whose last heartbeat is too long ago."""
+        until = self.dialect.now(connection) - timeout
+        dead = [to_server(row) for row in connection.execute(self._silent, {"until": until})]
+        if dead:
+            connection.execute(self._remove_all, {"ids": [server.id for server in dead]})
+        return dead

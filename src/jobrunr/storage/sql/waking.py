@@ -1,0 +1,147 @@
+"""Telling servers that there is new work: those in this process at once, and those elsewhere as the database allows.
+
+All listeners of a provider share one watcher, a thread that looks out for what other processes do, so that waiting and being
+woken is the same on every database, and costs one connection however many servers a process has.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
+
+from jobrunr.storage.contract import Listener
+
+Queues = Collection[str] | None
+"""The queues that got jobs; None when that is not known."""
+
+_log = logging.getLogger("jobrunr.storage")
+
+
+class Watcher(ABC):
+    """A thread that calls `on_news` when other processes may have enqueued jobs.
+
+    It never fails: when the database does, it tries again after a while, longer and longer.
+    """
+
+    _FIRST_PAUSE = 0.1
+    _LONGEST_PAUSE = 5.0
+
+    def __init__(self, on_news: Callable[[Queues], None]) -> None:
+        self.on_news = on_news
+        self.stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"jobrunr-{type(self).__name__}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, and wait until it has given back what it holds."""
+        self.stopped.set()
+        self.interrupt()
+        if self._thread is not threading.current_thread():
+            self._thread.join(timeout=5)
+
+    def interrupt(self) -> None:
+        """End a wait of `watch` that is not a wait for `stopped`."""
+
+    @abstractmethod
+    def watch(self) -> None:
+        """Connect, and watch until `stopped` is set or something fails. Calls `watching` once it sees what happens."""
+
+    def watching(self, *, is_work_waiting: bool) -> None:
+        """From here on nothing is missed; what came before may have been."""
+        self._pause = self._FIRST_PAUSE
+        if is_work_waiting:
+            self.on_news(None)
+
+    def _run(self) -> None:
+        self._pause = self._FIRST_PAUSE
+        while not self.stopped.is_set():
+            try:
+                self.watch()
+            except Exception as error:  # noqa: BLE001 - whatever it is, polling goes on and we try again
+                _log.debug("the watch for new jobs broke off (%s), trying again in about %.1f s", error, self._pause)
+                self.stopped.wait(self._pause * random.uniform(0.5, 1))  # noqa: S311 - not a secret
+                self._pause = min(self._pause * 2, self._LONGEST_PAUSE)
+
+
+class WakeUps:
+    """The listeners of a provider, and the watcher behind them, which runs while there are any.
+
+    Arguments:
+        make_watcher: from the function to call at news to a watcher that is not started.
+    """
+
+    def __init__(self, make_watcher: Callable[[Callable[[Queues], None]], Watcher]) -> None:
+        self._make_watcher = make_watcher
+        self._lock = threading.Lock()
+        self._listeners: set[SqlListener] = set()
+        self._watcher: Watcher | None = None
+
+    def listener(self, queues: Collection[str]) -> Listener:
+        """Something that wakes when one of the queues gets jobs."""
+        listener = SqlListener(frozenset(queues), self._forget)
+        with self._lock:
+            self._listeners.add(listener)
+            if self._watcher is None:
+                self._watcher = self._make_watcher(self.ring)
+                self._watcher.start()
+        return listener
+
+    def ring(self, queues: Queues) -> None:
+        """Wake those who wait for these queues."""
+        with self._lock:
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            if queues is None or not listener.queues or not listener.queues.isdisjoint(queues):
+                listener.wake()
+
+    def close(self) -> None:
+        """Stop watching; wake everybody."""
+        self.ring(None)
+        with self._lock:
+            self._listeners.clear()
+            watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.stop()
+
+    def start_anew_after_fork(self) -> None:
+        """The listeners and the thread stayed in the parent."""
+        self._lock = threading.Lock()
+        self._listeners = set()
+        self._watcher = None
+
+    def _forget(self, listener: SqlListener) -> None:
+        with self._lock:
+            self._listeners.discard(listener)
+            watcher = None
+            if not self._listeners:
+                watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.stop()
+
+
+class SqlListener(Listener):
+    """An event that is set when one of its queues gets jobs."""
+
+    def __init__(self, queues: frozenset[str], on_close: Callable[[SqlListener], None]) -> None:
+        self.queues = queues
+        self._on_close = on_close
+        self._event = threading.Event()
+
+    def wait(self, timeout: float) -> bool:
+        if not self._event.wait(timeout):
+            return False  # what arrives from here on is left for the next call
+        self._event.clear()
+        return True
+
+    def wake(self) -> None:
+        self._event.set()
+
+    def close(self) -> None:
+        self._on_close(self)
+        self.wake()

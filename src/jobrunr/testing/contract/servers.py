@@ -1,0 +1,179 @@
+"""Servers and notes: `announce`, `heartbeat`, `sign_off`, `servers`, `remove_dead`, `get_metadata`, `put_metadata`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from jobrunr.storage.contract import StorageProvider
+from jobrunr.testing.clock import TestClock
+from jobrunr.testing.contract.base import TEXTS, Contract
+from jobrunr.testing.factories import a_server, announced
+
+LEASE = timedelta(seconds=12)
+TICK = timedelta(microseconds=1)
+
+
+class Registering(Contract):
+    """Which servers are there, and which are taken for dead."""
+
+    def test_nobody_is_there_at_first(self, storage: StorageProvider) -> None:
+        assert storage.servers() == []
+
+    def test_an_announced_server_is_there_from_now_on(self, storage: StorageProvider, clock: TestClock) -> None:
+        server = a_server(
+            name="größe-1:17",
+            workers=64,
+            busy=3,
+            queues=("mail", "größe 😀", "a,b"),
+            version="1.2.3",
+            pid=4_194_304,
+            memory=2**40,
+            cpu=12.375,
+        )
+        now = clock.advance(microseconds=123_457)
+
+        storage.announce(server)
+
+        assert storage.servers() == [replace(server, first_heartbeat=now, last_heartbeat=now)]
+
+    def test_a_server_for_all_queues_names_none(self, storage: StorageProvider) -> None:
+        storage.announce(a_server(queues=()))
+        assert [server.queues for server in storage.servers()] == [()]
+
+    def test_the_storages_clock_counts_and_not_the_servers(self, storage: StorageProvider, clock: TestClock) -> None:
+        wrong = clock.now() - timedelta(days=1)
+        server = a_server(first_heartbeat=wrong, last_heartbeat=wrong)
+        storage.announce(server)
+        assert storage.servers() == [replace(server, first_heartbeat=clock.now(), last_heartbeat=clock.now())]
+        storage.heartbeat(server)
+        assert storage.servers() == [replace(server, first_heartbeat=clock.now(), last_heartbeat=clock.now())]
+
+    def test_a_server_that_is_announced_again_is_there_once(self, storage: StorageProvider, clock: TestClock) -> None:
+        server = announced(storage)
+        now = clock.advance(seconds=3)
+        storage.announce(server)
+        assert storage.servers() == [replace(server, first_heartbeat=now, last_heartbeat=now)]
+
+    def test_a_heartbeat_renews_the_load_and_the_lease(self, storage: StorageProvider, clock: TestClock) -> None:
+        server, other = announced(storage), announced(storage)
+        began = clock.now()
+        now = clock.advance(seconds=3)
+        busier = replace(server, busy=8, memory=2**33, cpu=99.5)
+
+        assert storage.heartbeat(busier) is True
+
+        found = {found.id: found for found in storage.servers()}
+        assert found[server.id] == replace(busier, first_heartbeat=began, last_heartbeat=now)
+        assert found[other.id] == replace(other, first_heartbeat=began, last_heartbeat=began)
+
+    def test_two_heartbeats_at_one_moment_are_both_taken(self, storage: StorageProvider) -> None:
+        server = announced(storage)
+        assert storage.heartbeat(server) is True
+        assert storage.heartbeat(server) is True
+
+    def test_the_heartbeat_of_a_stranger_is_refused(self, storage: StorageProvider) -> None:
+        announced(storage)
+        stranger = a_server()
+        assert storage.heartbeat(stranger) is False
+        assert stranger.id not in {server.id for server in storage.servers()}
+
+    def test_the_heartbeat_of_a_server_taken_for_dead_is_refused(self, storage: StorageProvider, clock: TestClock) -> None:
+        server = announced(storage)
+        clock.advance(LEASE + TICK)
+        storage.remove_dead(LEASE)
+        assert storage.heartbeat(server) is False
+        assert storage.servers() == []
+
+    def test_a_server_that_signs_off_is_gone(self, storage: StorageProvider) -> None:
+        leaves, stays = announced(storage), announced(storage)
+        storage.sign_off(leaves.id)
+        storage.sign_off(leaves.id)
+        assert [server.id for server in storage.servers()] == [stays.id]
+        assert storage.heartbeat(leaves) is False
+
+    def test_a_stranger_that_signs_off_is_no_error(self, storage: StorageProvider) -> None:
+        server = announced(storage)
+        storage.sign_off(a_server().id)
+        assert [found.id for found in storage.servers()] == [server.id]
+
+    def test_the_oldest_first_heartbeat_comes_first(self, storage: StorageProvider, clock: TestClock) -> None:
+        servers = []
+        for _ in range(4):
+            servers.append(announced(storage))
+            clock.advance(microseconds=1)
+        storage.heartbeat(servers[0])
+        assert [server.id for server in storage.servers()] == [server.id for server in servers]
+
+    def test_servers_of_one_moment_come_by_id(self, storage: StorageProvider) -> None:
+        servers = [announced(storage) for _ in range(8)]
+        assert [server.id for server in storage.servers()] == sorted(server.id for server in servers)
+
+    def test_a_server_is_dead_when_its_last_heartbeat_is_longer_ago_than_the_lease(
+        self, storage: StorageProvider, clock: TestClock
+    ) -> None:
+        silent, alive = announced(storage, name="silent"), announced(storage, name="alive")
+        began = clock.now()
+
+        clock.advance(LEASE)
+        storage.heartbeat(alive)
+        assert storage.remove_dead(LEASE) == []
+
+        clock.advance(TICK)
+        assert storage.remove_dead(LEASE) == [replace(silent, first_heartbeat=began, last_heartbeat=began)]
+        assert [server.id for server in storage.servers()] == [alive.id]
+        assert storage.remove_dead(LEASE) == []
+
+    def test_several_dead_are_removed_at_once(self, storage: StorageProvider, clock: TestClock) -> None:
+        dead = {announced(storage).id for _ in range(3)}
+        clock.advance(LEASE + TICK)
+        alive = announced(storage)
+        assert {server.id for server in storage.remove_dead(LEASE)} == dead
+        assert [server.id for server in storage.servers()] == [alive.id]
+
+
+class Noting(Contract):
+    """Values kept under names."""
+
+    def test_there_is_nothing_under_an_unknown_name(self, storage: StorageProvider) -> None:
+        assert storage.get_metadata("id") is None
+        assert storage.get_metadata("id", "shop") is None
+
+    def test_a_value_is_kept(self, storage: StorageProvider) -> None:
+        assert storage.put_metadata("id", "17") == "17"
+        assert storage.get_metadata("id") == "17"
+
+    def test_a_value_is_overwritten(self, storage: StorageProvider) -> None:
+        storage.put_metadata("id", "17")
+        assert storage.put_metadata("id", "18") == "18"
+        assert storage.put_metadata("id", "18") == "18"
+        assert storage.get_metadata("id") == "18"
+
+    def test_a_value_is_left_when_it_is_not_to_be_overwritten(self, storage: StorageProvider) -> None:
+        assert storage.put_metadata("id", "17", overwrite=False) == "17"
+        assert storage.put_metadata("id", "18", overwrite=False) == "17"
+        assert storage.get_metadata("id") == "17"
+
+    def test_owners_have_values_of_their_own(self, storage: StorageProvider) -> None:
+        storage.put_metadata("id", "1")
+        storage.put_metadata("id", "2", "shop")
+        storage.put_metadata("id", "3", owner="Shop", overwrite=False)
+        assert [storage.get_metadata("id", owner) for owner in ("cluster", "shop", "Shop", "sho")] == ["1", "2", "3", None]
+
+    def test_tells_names_apart_exactly(self, storage: StorageProvider) -> None:
+        names = ["id", "Id", "id ", " id", "íd", "i%", "_d"]
+        for name in names:
+            storage.put_metadata(name, name)
+        assert [storage.get_metadata(name) for name in names] == names
+
+    @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+    def test_a_note_comes_back_to_the_last_character(self, storage: StorageProvider, text: str) -> None:
+        assert storage.put_metadata("name", text) == text
+        assert storage.get_metadata("name") == text
+
+    def test_an_empty_value_is_a_value(self, storage: StorageProvider) -> None:
+        storage.put_metadata("id", "")
+        assert storage.get_metadata("id") == ""
+        assert storage.put_metadata("id", "17", overwrite=False) == ""

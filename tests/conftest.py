@@ -1,0 +1,19 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+ON_CI = os.environ.get("CI") == "true"
+"""Whether a robot runs the tests: a provider that cannot be had is then a failure."""
+
+settings.register_profile("here", max_examples=50, deadline=None)
+settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if ON_CI else "here")
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # These processes are measured, but not those that tests start: coverage would slow them down, and it loses what it
+    # knows about those that are killed.
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)

@@ -1,0 +1,1 @@
+"""The rules of the house: floors, sizes, words, and what is shipped."""

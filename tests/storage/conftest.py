@@ -1,0 +1,55 @@
+"""Databases for tests: each gets one of its own, which is dropped behind it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import URL, NullPool, create_engine, make_url
+from sqlalchemy.exc import OperationalError
+
+from tests.conftest import ON_CI
+
+POSTGRESQL = os.environ.get("JOBRUNR_TEST_POSTGRESQL", "postgresql+psycopg://root@127.0.0.1:5432/test")
+MARIADB = os.environ.get("JOBRUNR_TEST_MARIADB", "mariadb+pymysql://root@127.0.0.1:3306")
+
+
+@contextmanager
+def new_database(admin: str, drop: str) -> Iterator[URL]:
+    """A database on a server, of a name that nobody else uses. Without the server the test is skipped; on CI it fails.
+
+    Arguments:
+        admin: the URL of a connection that may create databases.
+        drop: the statement that drops one, with its name as ``{}``.
+    """
+    name = f"jobrunr_test_{uuid4().hex[:12]}"
+    engine = create_engine(admin, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    except OperationalError as error:
+        if ON_CI:
+            raise
+        pytest.skip(f"{make_url(admin).render_as_string()} does not answer: {error.orig}")
+    try:
+        yield make_url(admin).set(database=name)
+    finally:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(drop.format(name))
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[URL]:
+    """An empty database on PostgreSQL."""
+    with new_database(POSTGRESQL, "DROP DATABASE {} WITH (FORCE)") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[URL]:
+    """An empty database on MariaDB."""
+    with new_database(MARIADB, "DROP DATABASE {}") as url:
+        yield url

@@ -1,0 +1,56 @@
+"""What the SQL databases share when they are held to the storage law."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
+
+from jobrunr.storage.contract import StorageProvider
+from jobrunr.storage.sql import SqlStorageProvider
+from jobrunr.testing.clock import TestClock
+from jobrunr.testing.contract import StorageContract
+
+COLUMNS = {"labels_json": "labels", "extras_json": "extras"}
+"""Columns that have another name than the field they hold."""
+
+
+class SqlContract(StorageContract):
+    """The storage law on a SQL database. Subclass it, and give it a fixture ``url``."""
+
+    @pytest.fixture
+    def url(self) -> URL:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def storage(self, clock: TestClock, url: URL) -> Iterator[StorageProvider]:
+        with SqlStorageProvider(url, clock=clock) as storage:
+            storage.set_up()
+            yield storage
+            remove_everything(storage)
+
+    def another(self, storage: StorageProvider, clock: TestClock) -> StorageProvider:
+        assert isinstance(storage, SqlStorageProvider)
+        return SqlStorageProvider(storage._dialect.engine.url, clock=clock)
+
+    def damage(self, storage: StorageProvider, job_id: UUID, field: str, value: object) -> bool:
+        assert isinstance(storage, SqlStorageProvider)
+        jobs = storage._dialect.tables.jobs
+        statement = text(f"UPDATE {jobs.name} SET {COLUMNS.get(field, field)} = :value WHERE id = :job_id")
+        statement = statement.bindparams(job_id=job_id).bindparams(jobs.c.id.type and _typed("job_id", jobs.c.id.type))
+        try:
+            with storage._dialect.engine.begin() as connection:
+                connection.execute(statement, {"value": value, "job_id": job_id})
+        except DBAPIError:
+            return False
+        return True
+
+
+def remove_everything(storage: SqlStorageProvider) -> None:
+    """Leave the tables as they were made."""
+    with storage._dialect.engine.begin() as connection:
+        for table in storage._dialect.tables.metadata.sorted_tables:
+            connection.execute(table.delete())
