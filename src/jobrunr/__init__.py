@@ -4,7 +4,7 @@
 >>> jobrunr = JobRunr("memory://")
 >>> job_id = jobrunr.scheduler.enqueue(print_report, 2026)
 >>> with jobrunr.server():
-...     ...
+...     pass  # your application, or wait for a signal
 """
 
 from jobrunr.context import JobContext, current_job
@@ -22,7 +22,7 @@ from jobrunr.server.background_job_server import BackgroundJobServer
 from jobrunr.settings import Settings
 from jobrunr.states import JobState
 from jobrunr.storage.contract import JobPage, LogLine, StorageProvider
-from jobrunr.version import VERSION as __version__
+from jobrunr.version import VERSION as __version__  # noqa: N811 - the name that everybody looks for
 
 __all__ = [
     "BackgroundJobServer",

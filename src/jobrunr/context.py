@@ -109,8 +109,7 @@ class JobContext:
 
     @property
     def metadata(self) -> MutableMapping[str, Any]:
-        """Values of your own that are kept with the job and survive retries. Written within milliseconds, and before the
-        outcome of the run."""
+        """Values of your own that are kept with the job and survive retries. Written within milliseconds."""
         if self._metadata is None:
             self._metadata = JobMetadata(self)
         return self._metadata
@@ -133,7 +132,7 @@ class JobContext:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the job was deleted, or given to another server, while it runs here. Look at it now and then in long work."""
+        """Whether the job was deleted, or given to another server, while it runs here. For long work to look at."""
         return self._cancelled.is_set()
 
     def raise_if_cancelled(self) -> None:
@@ -247,12 +246,22 @@ def running(context: JobContext) -> Iterator[JobContext]:
 
 
 class JobLogHandler(logging.Handler):
-    """Keeps what a job logs with the standard library with the job, besides wherever else it goes."""
+    """Keeps what a job logs with the standard library with the job, besides wherever else it goes.
+
+    Arguments:
+        journal: whose runs count; two servers in one process must not write each line twice.
+        level: lines below it are left out.
+    """
+
+    def __init__(self, journal: RunJournal, level: int | str) -> None:
+        super().__init__(level)
+        self._journal = journal
 
     def emit(self, record: logging.LogRecord) -> None:
         context = _current.get(None)
-        if context is not None and not record.name.startswith("jobrunr."):
-            try:
-                context.log.log(record.levelno, "%s", self.format(record))
-            except Exception:
-                self.handleError(record)
+        if context is None or context._journal is not self._journal or record.name.startswith("jobrunr."):  # noqa: SLF001
+            return
+        try:
+            context.log.log(record.levelno, "%s", self.format(record))
+        except Exception:  # noqa: BLE001 - as every handler of the standard library does
+            self.handleError(record)

@@ -135,7 +135,9 @@ class UnreadableJobError(CannotRunError):
 
     def __init__(self, job_id: UUID, why: str) -> None:
         self.job_id = job_id
-        super().__init__(f"Job {job_id} cannot be read: {why}. Was its row changed by hand? Delete the job, and enqueue it anew.")
+        super().__init__(
+            f"Job {job_id} cannot be read: {why}. Was its row changed by hand? Delete the job, and enqueue it anew."
+        )
 
 
 class TargetNotFoundError(CannotRunError):
@@ -156,7 +158,7 @@ class TargetForbiddenError(CannotRunError):
         self.target = target
         super().__init__(
             f"{target!r} is not offered by this application and was not touched: {why}. "
-            f"If it is yours, mark it with @job or add it to the setting allowed_targets; if not, find out who wrote this row."
+            f"If it is yours, mark it with @job or add it to the setting allowed_targets; if not, find out who made this row."
         )
 
 

@@ -66,17 +66,17 @@ class JobFilters:
         return JobFilters((*self._filters, *filters))
 
     def creating(self, job: NewJob) -> NewJob:
-        for filter in self._hooks["creating"]:
+        for each in self._hooks["creating"]:
             try:
-                job = filter.creating(job) or job
-            except Exception:
-                _report(filter, "creating", job.id)
+                job = each.creating(job) or job
+            except Exception:  # noqa: BLE001 - whatever a filter raises
+                _report(each, "creating", job.id)
         return job
 
     def elect_state(self, job: Job, exception: BaseException, decision: RetryDecision) -> RetryDecision:
         """Unlike the others, this hook may raise: it decides what becomes of the job, so its failure is the job's."""
-        for filter in self._hooks["elect_state"]:
-            decision = filter.elect_state(job, exception, decision) or decision
+        for each in self._hooks["elect_state"]:
+            decision = each.elect_state(job, exception, decision) or decision
         return decision
 
     def created(self, job: NewJob) -> None:
@@ -98,11 +98,11 @@ class JobFilters:
         self._call("failed_after_retries", job.id, job, exception)
 
     def _call(self, hook: str, job_id: UUID, *facts: object) -> None:
-        for filter in self._hooks[hook]:
+        for each in self._hooks[hook]:
             try:
-                getattr(filter, hook)(*facts)
-            except Exception:
-                _report(filter, hook, job_id)
+                getattr(each, hook)(*facts)
+            except Exception:  # noqa: BLE001 - whatever a filter raises
+                _report(each, hook, job_id)
 
     def _overriding(self, hook: str) -> tuple[JobFilter, ...]:
         return tuple(f for f in self._filters if getattr(type(f), hook, None) is not getattr(JobFilter, hook))
@@ -111,5 +111,5 @@ class JobFilters:
 _HOOKS = ("creating", "created", "elect_state", "state_changed", "processing", "succeeded", "failed", "failed_after_retries")
 
 
-def _report(filter: JobFilter, hook: str, job_id: UUID) -> None:
-    _log.exception("filter %s.%s failed for job %s; the job goes on", type(filter).__qualname__, hook, job_id)
+def _report(failed: JobFilter, hook: str, job_id: UUID) -> None:
+    _log.exception("filter %s.%s failed for job %s; the job goes on", type(failed).__qualname__, hook, job_id)

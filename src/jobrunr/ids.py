@@ -8,7 +8,9 @@ import threading
 import time
 from uuid import UUID, uuid4, uuid5
 
-_KEYS = UUID("6f1d2c1e-5d5e-5c8c-9c39-2f6f2f0b6c11")  # our own namespace, so that keys never collide with other uses of uuid5
+_KEYS = UUID(
+    "6f1d2c1e-5d5e-5c8c-9c39-2f6f2f0b6c11"
+)  # our own namespace, so that keys never collide with other uses of uuid5
 _lock = threading.Lock()
 _last = 0
 _random = random.Random()  # noqa: S311 - unique, not secret; our own, so that no random.seed() in a job repeats it

@@ -36,7 +36,7 @@ class JobRunr:
 
     Arguments:
         storage: where jobs are kept: a URL (``sqlite:///jobs.db``, ``postgresql://…``, ``mysql://…``, ``mariadb://…``,
-            ``memory://``), a SQLAlchemy `Engine` of the application, or a `StorageProvider`. Without it, the setting ``url``.
+            ``memory://``), a SQLAlchemy `Engine` of the application, or a `StorageProvider`. Default: the setting ``url``.
         activator: makes an instance of a class whose method is a job; by default the class is called without arguments.
         filters: `JobFilter`s for all jobs.
         retry: how long to wait before each retry; by default what the settings ``retry_…`` say.

@@ -219,7 +219,7 @@ class JobUpdate(msgspec.Struct, frozen=True, kw_only=True):
     token: UUID | None = None
     version: int | None = None
     keep_token: bool = False
-    """The owner's own writes keep the token in the row, so that a write whose answer was lost is recognised when sent again."""
+    """The owner's own writes keep the token in the row, so that a write whose answer was lost is recognised when resent."""
     from_state: JobState
     state: JobState
     at: datetime

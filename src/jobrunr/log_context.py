@@ -1,4 +1,4 @@
-"""Values that belong to what is being done right now (a request id, a tenant): set where the work begins, there again in the job.
+"""Values that belong to what is being done (a request id, a tenant): set where it begins, there again in the job.
 
 Whatever is set when a job is made is stored with it and is set again while it runs. `LogContextFilter` puts the values on
 every log record.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -54,16 +54,16 @@ def find_spec(module: str) -> ModuleSpec | None:
 
     ``importlib.util.find_spec`` imports the packages above; this one walks down level by level and asks the finders only.
     """
-    spec = None
+    spec: ModuleSpec | None = None
     path: Iterable[str] | None = None
     parts = module.split(".")
     for depth in range(1, len(parts) + 1):
-        if depth > 1 and path is None:
-            return None  # the level above is no package
         name = ".".join(parts[:depth])
         loaded = sys.modules.get(name)
         known = vars(loaded) if isinstance(loaded, ModuleType) else {}
-        spec = known.get("__spec__") or _ask_the_finders(name, path)
+        spec = known.get("__spec__")
+        if spec is None and (depth == 1 or path is not None):
+            spec = _ask_the_finders(name, path)
         if spec is None:
             return None
         path = known.get("__path__", spec.submodule_search_locations)  # a package may have extended its own path
@@ -73,8 +73,9 @@ def find_spec(module: str) -> ModuleSpec | None:
 def _ask_the_finders(name: str, path: Iterable[str] | None) -> ModuleSpec | None:
     locations = None if path is None else list(path)
     for finder in sys.meta_path:
+        find: Callable[..., ModuleSpec | None] | None = getattr(finder, "find_spec", None)
         try:
-            spec = finder.find_spec(name, locations)
+            spec = find(name, locations) if find else None
         except KeyError:
             # PathFinder wants the parent of a nested namespace package in sys.modules. By its last name, the package is a
             # top-level one to it, and is found in the same directories.
@@ -104,13 +105,13 @@ def name_of_main() -> str | None:
 
 
 def application_of(module: str) -> str | None:
-    """The package (or single module) that a loaded module belongs to: by which name the application is known.
+    """The package (or single module) that a module belongs to: by which name the application is known.
 
     This is the top-level name; below a namespace package, which several distributions share, it is the first name that is
-    a package of its own. None when another process could not import it.
+    a package of its own. None when another process could not import it, and for the standard library.
 
-    >>> application_of("json.decoder")
-    'json'
+    >>> application_of("sqlalchemy.orm.session")
+    'sqlalchemy'
     """
     name = name_of_main() if module == "__main__" else module
     parts = name.split(".") if name else []
@@ -118,7 +119,7 @@ def application_of(module: str) -> str | None:
         package = ".".join(parts[:depth])
         found = find_spec(package)
         if found is not None and found.origin is not None:
-            return package
+            return None if place_of(package) is ModulePlace.STANDARD_LIBRARY else package
     return None
 
 

@@ -53,7 +53,7 @@ class Runnable:
     """Whether calling it makes a coroutine."""
     codec: ArgumentCodec
     options: JobOptions | None
-    """What `@job` said on the function or, failing that, on its class."""
+    """What `@job` said on the function and, where that says nothing, on its class."""
     call: Callable[..., Any] | None
     """What to call when no instance is needed."""
 
@@ -116,10 +116,7 @@ class JobRegistry:
             JobRefusedError: calling it would do nothing.
         """
         # Ids are safe as keys: a runnable holds on to its function and its class, so they are not given to others.
-        if isinstance(function, MethodType):
-            key = (id(function.__func__), id(class_of(function)))
-        else:
-            key = (id(function), 0)
+        key = (id(function.__func__), id(class_of(function))) if isinstance(function, MethodType) else (id(function), 0)
         runnable = self._described.get(key)
         if runnable is None:
             runnable = self._describe_anew(function)
@@ -158,7 +155,8 @@ class JobRegistry:
     def _remember(self, target: str, error: type[TargetForbiddenError | TargetNotFoundError], why: str) -> None:
         if len(self._failures) >= _FAILURES_REMEMBERED:
             self._failures.clear()
-        self._failures[target] = _Failure(self._monotonic() + _SECONDS_REMEMBERED, error, why)
+        if len(target) <= MAX_TARGET_LENGTH:
+            self._failures[target] = _Failure(self._monotonic() + _SECONDS_REMEMBERED, error, why)
 
     # -- from a callable
 
@@ -258,8 +256,8 @@ def _is_marked(target: Target) -> bool:
     if target.module not in sys.modules:
         return False
     try:
-        function = find_definition(importlib.import_module(target.module), target).function
-    except (DefinitionError, ImportError):
+        function = find_definition(_import(target.module), target).function
+    except DefinitionError:
         return False
     return isinstance(function, FunctionType) and options_of(function) is not None
 
@@ -286,13 +284,16 @@ def _modules_named(name: str) -> list[ModuleType]:
 
 def _import(name: str) -> ModuleType:
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and is_within(name, error.name):
             raise DefinitionError(f"there is no module {error.name}") from None
         raise DefinitionError(f"importing {name} failed: {error!r}") from error
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # a module can raise anything while it is imported
         raise DefinitionError(f"importing {name} failed: {error!r}") from error
+    if not isinstance(module, ModuleType):
+        raise DefinitionError(f"{name} has put something else than a module in its place")
+    return module
 
 
 def _runnable(target: Target, definition: Definition) -> Runnable:
@@ -303,9 +304,14 @@ def _runnable(target: Target, definition: Definition) -> Runnable:
         owner=holder if definition.call is None else None,
         is_coroutine=inspect.iscoroutinefunction(code_of(definition.function)),
         codec=ArgumentCodec(str(target), definition.call or function, is_method=definition.call is None),
-        options=options_of(function) or (options_of(holder) if holder else None),
+        options=_options_of(function, holder),
         call=definition.call,
     )
+
+
+def _options_of(function: Any, holder: type | None) -> JobOptions | None:
+    own, of_class = options_of(function), options_of(holder) if holder else None
+    return own.over(of_class) if own and of_class else own or of_class
 
 
 def _shown(target: str) -> str:

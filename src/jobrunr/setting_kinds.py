@@ -1,4 +1,4 @@
-"""The kinds of values that settings have: how each is read from text, TOML or code, and how people are told what it may be."""
+"""The kinds of values that settings have: how each is read from text, TOML or code, and what people are told it may be."""
 
 from __future__ import annotations
 

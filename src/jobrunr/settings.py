@@ -289,8 +289,8 @@ def _beside(folder: Path, url: object) -> object:
     return f"{match[1]}{(folder / match[2]).as_posix()}" if match else url
 
 
-def _without_password(text: str) -> str:
-    return _PASSWORD.sub(r"\1\2***", text)
+def _without_password(url: str) -> str:
+    return _PASSWORD.sub(r"\1\2***", url)
 
 
 # -- for the documentation
@@ -329,7 +329,7 @@ def _docstrings() -> dict[str, str]:
     (definition,) = ast.parse(inspect.getsource(Settings)).body
     assert isinstance(definition, ast.ClassDef)
     found = {}
-    for field, text in pairwise(definition.body):
-        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
-            found[ast.unparse(field.target)] = inspect.cleandoc(str(text.value.value)).replace("\n", " ")
+    for field, below in pairwise(definition.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            found[ast.unparse(field.target)] = inspect.cleandoc(str(below.value.value)).replace("\n", " ")
     return found

@@ -11,6 +11,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -175,7 +176,7 @@ def _importable(module: str | None, qualname: str) -> str:
         return name
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
-    if file is None:
+    if file is None or not Path(file).exists():
         why, instead = (
             "it is defined in an interactive session",
             "Put it into a module (a .py file) and import it from there.",
@@ -226,7 +227,7 @@ def find_definition(module: ModuleType, target: Target) -> Definition:
     if isinstance(found, type):
         raise DefinitionError(f"{name!r} is a class; a job names one of its methods")
     if not callable(found):
-        raise DefinitionError(f"{name!r} is a {type(found).__name__}, which cannot be called")
+        raise DefinitionError(f"{name!r} is of type {type(found).__name__}, which cannot be called")
     if _is_defined_at(found, target):
         return Definition(found, None, None, found)
     home, code = _look_up(type(found), "__call__")
@@ -256,7 +257,7 @@ def _class_in(holder: ModuleType | type, name: str, target: Target) -> type:
     if found is _NOTHING:
         raise DefinitionError(f"there is no class {target.qualname!r} in the module {target.module}")
     if not isinstance(found, type):
-        raise DefinitionError(f"{target.qualname!r} is a {type(found).__name__} and not a class")
+        raise DefinitionError(f"{target.qualname!r} is of type {type(found).__name__}, and no class")
     if not _is_defined_at(found, target):
         raise DefinitionError(f"{target.qualname!r} is not defined there, but is {_description(found)}")
     return found
@@ -268,7 +269,7 @@ def _method_of(holder: type, name: str, target: Target) -> Definition:
         raise DefinitionError(f"the class {holder.__qualname__} has no {name!r}")
     function: Any = raw.__func__ if isinstance(raw, staticmethod | classmethod) else raw
     if isinstance(function, type) or not callable(function) or not hasattr(type(function), "__get__"):
-        raise DefinitionError(f"{target.qualname!r} is a {type(raw).__name__} and not a method")
+        raise DefinitionError(f"{target.qualname!r} is of type {type(raw).__name__}, and no method")
     if not _is_defined_at(function, Target(true_name(home.__module__) or home.__module__, f"{home.__qualname__}.{name}")):
         raise DefinitionError(f"{target.qualname!r} is not defined there, but is {_description(function)}")
     if isinstance(raw, staticmethod):
@@ -298,4 +299,4 @@ def _own_names(found: Any) -> tuple[str, str] | None:
 
 def _description(found: Any) -> str:
     own = _own_names(found)
-    return f"{own[0]}:{own[1]}" if own else f"a {type(found).__name__}"
+    return f"{own[0]}:{own[1]}" if own else f"of type {type(found).__name__}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 def storable(text: str, limit: int | None = None) -> str:
-    """Replace what databases refuse by �, and cut the end off when the text is longer than `limit` characters.
+    r"""Replace what databases refuse by �, and cut the end off when the text is longer than `limit` characters.
 
-    >>> storable("a\\x00b")
+    >>> storable("a\x00b")
     'a�b'
     >>> storable("too long", limit=5)
     'too …'
@@ -19,14 +19,17 @@ def storable(text: str, limit: int | None = None) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """Text with its middle left out when it is longer than `limit` characters; the ends of a traceback say most.
+    r"""Text with its middle left out when it is longer than `limit` characters; the ends of a traceback say most.
 
     >>> shortened("abcdefghij" * 10, 60)
-    'abcdefghijabcd\\n[... 71 characters left out ...]\\ngabcdefghij'
+    'abcdefghij\n[... 80 characters left out ...]\nabcdefghij'
     """
     if len(text) <= limit:
         return text
-    note = f"\n[... {len(text) - limit + 31} characters left out ...]\n"
-    room = max(limit - len(note), 0)
-    head = room - room // 2
-    return text[:head] + note + text[len(text) - room // 2 :]
+    room = max(limit - _NOTE_LENGTH, 0)
+    note = f"\n[... {len(text) - room} characters left out ...]\n"
+    return text[: room - room // 2] + note + text[len(text) - room // 2 :]
+
+
+_NOTE_LENGTH = 40
+"""The note about what is left out takes up to so many characters."""

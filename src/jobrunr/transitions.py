@@ -47,7 +47,9 @@ def succeed(job: Job, now: datetime, result_json: str | None = None) -> JobUpdat
     )
 
 
-def fail(job: Job, now: datetime, reason: str, exception: ExceptionRecord | None = None, by: Author = Author.OWNER) -> JobUpdate:
+def fail(
+    job: Job, now: datetime, reason: str, exception: ExceptionRecord | None = None, by: Author = Author.OWNER
+) -> JobUpdate:
     """Give the job up: it stays FAILED until somebody decides."""
     change = StateChange(state=JobState.FAILED, at=now, reason=reason, exception=exception)
     return _update(job, by, change, failures=job.failures + 1)
@@ -58,6 +60,7 @@ def fail_and_retry(
     now: datetime,
     reason: str,
     exception: ExceptionRecord | None,
+    *,
     delay: timedelta,
     retry_reason: str,
     by: Author = Author.OWNER,

@@ -8,6 +8,8 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[2] / "src" / "jobrunr"
 MODULES = {path.relative_to(SOURCE).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in SOURCE.rglob("*.py")}
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
 MOST_LINES_OF_A_MODULE = 400
 MOST_LINES_OF_A_FUNCTION = 40
 NOT_USED = {"data", "handler", "helper", "helpers", "info", "manager", "steward", "util", "utils", "zookeeper"}
@@ -22,14 +24,18 @@ USED_AFTER_ALL = {
 """Names that may have one of the words, each with the reason."""
 
 
-def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+def functions() -> Iterator[tuple[str, Function]]:
+    """All functions and methods, as ``module.py:Class.method``."""
     for module, tree in MODULES.items():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield f"{module}:{node.name}", node
+        within: list[tuple[str, ast.AST]] = [(f"{module}:", tree)]
+        for path, node in within:
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, Function):
+                    yield path + child.name, child
+                within.append((f"{path}{child.name}." if isinstance(child, Function | ast.ClassDef) else path, child))
 
 
-def lines_without_docstring(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+def lines_without_docstring(function: Function) -> int:
     docstring = function.body[0] if ast.get_docstring(function) is not None else None
     lines = (function.end_lineno or 0) - function.lineno + 1
     return lines - ((docstring.end_lineno or 0) - docstring.lineno + 1 if docstring else 0)
@@ -41,20 +47,22 @@ def words(name: str) -> set[str]:
 
 
 def test_no_module_is_long() -> None:
-    lengths = {
-        path.relative_to(SOURCE).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
-        for path in SOURCE.rglob("*.py")
-    }
+    lengths = {module: len((SOURCE / module).read_text(encoding="utf-8").splitlines()) for module in MODULES}
 
-    long = {module for module, lines in lengths.items() if lines > MOST_LINES_OF_A_MODULE}
-
-    assert long == LONG_MODULES.keys()
+    assert longer_than(MOST_LINES_OF_A_MODULE, lengths, LONG_MODULES) == {}
 
 
 def test_no_function_is_long() -> None:
-    long = {name for name, function in functions() if lines_without_docstring(function) > MOST_LINES_OF_A_FUNCTION}
+    lengths = {name: lines_without_docstring(function) for name, function in functions()}
 
-    assert long == LONG_FUNCTIONS.keys()
+    assert longer_than(MOST_LINES_OF_A_FUNCTION, lengths, LONG_FUNCTIONS) == {}
+
+
+def longer_than(most: int, lengths: dict[str, int], excused: dict[str, str]) -> dict[str, int]:
+    """What is too long without an excuse, or excused although it is not (any more)."""
+    return {
+        name: lengths.get(name, 0) for name in lengths.keys() | excused if (lengths.get(name, 0) > most) != (name in excused)
+    }
 
 
 def test_words_that_say_nothing_name_nothing() -> None:
@@ -66,8 +74,10 @@ def test_words_that_say_nothing_name_nothing() -> None:
 
 def test_the_measures_measure() -> None:
     function = ast.parse('def f() -> None:\n    """One.\n\n    Two.\n    """\n    return None\n').body[0]
-    assert isinstance(function, ast.FunctionDef)
+    assert isinstance(function, Function)
 
     assert lines_without_docstring(function) == 2
     assert words("JobLogHandler") == words("job_log_handler") == {"job", "log", "handler"}
+    assert longer_than(1, {"f": 2, "g": 1}, {}) == {"f": 2}
+    assert longer_than(1, {"f": 2, "g": 1}, {"f": "because", "g": "no more"}) == {"g": 1}
     assert words("SQLData") == {"sql", "data"}

@@ -8,7 +8,7 @@ import threading
 from collections import defaultdict
 from typing import Any
 
-from jobrunr import DoNotRetry, current_job, job
+from jobrunr import DoNotRetry, current_job, current_log_context, job
 
 seen: dict[str, list[Any]] = defaultdict(list)
 """What the jobs of a test noted, under a key of that test."""
@@ -138,8 +138,6 @@ def progresses(total: int) -> None:
 
 
 def context_of(key: str) -> dict[str, Any]:
-    from jobrunr import current_log_context
-
     return dict(current_log_context())
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from jobrunr import Job, JobRunr, JobState
 from jobrunr.errors import StorageUnavailableError
+from jobrunr.ids import new_token
+from jobrunr.server_record import ServerRecord
 from jobrunr.storage.memory import MemoryStorageProvider
 from tests.server import jobs
 from tests.server.conftest import FAST, Watch, eventually
@@ -82,7 +84,7 @@ def test_a_second_signal_does_not_wait(app: JobRunr) -> None:
 
 
 def test_the_jobs_of_a_server_that_is_gone_run_again_elsewhere(app: JobRunr, finished: Finished, watch: Watch) -> None:
-    with app.server(server_name="lost") as lost:
+    with app.server(server_name="lost"):
         job_id = app.scheduler.enqueue(jobs.wait_for, "lost")
         assert jobs.gates["lost began"].wait(10)
         lost_id = app.storage.servers()[0].id
@@ -127,11 +129,10 @@ def test_a_scheduled_job_is_never_early(app: JobRunr, finished: Finished) -> Non
 
 
 def test_the_master_is_the_oldest_and_another_follows(app: JobRunr) -> None:
-    with app.server(server_name="first") as first:
-        with app.server(server_name="second") as second:
-            eventually(lambda: first.is_master and not second.is_master)
-            first.stop()
-            eventually(lambda: second.is_master)
+    with app.server(server_name="first") as first, app.server(server_name="second") as second:
+        eventually(lambda: first.is_master and not second.is_master)
+        first.stop()
+        eventually(lambda: second.is_master)
 
 
 def test_finished_jobs_go_when_their_time_is_over(app: JobRunr, watch: Watch) -> None:
@@ -162,7 +163,20 @@ def _away(name: str) -> Any:
     return call
 
 
-for _name in ("insert", "claim", "update", "append", "held", "promote", "orphans", "expire", "announce", "heartbeat", "servers", "now"):
+for _name in (
+    "insert",
+    "claim",
+    "update",
+    "append",
+    "held",
+    "promote",
+    "orphans",
+    "expire",
+    "announce",
+    "heartbeat",
+    "servers",
+    "now",
+):
     setattr(Unreliable, _name, _away(_name))
 
 
@@ -184,3 +198,34 @@ def test_an_outage_passes_and_nothing_is_lost_or_done_twice(watch: Watch, answer
         watch.wait_for(lambda: app.scheduler.get(after).state is JobState.SUCCEEDED)
         eventually(lambda: server.is_healthy)
         assert app.scheduler.get(running).attempts == 1
+
+
+def test_servers_that_come_back_from_an_outage_do_not_bury_each_other(watch: Watch) -> None:
+    storage = Unreliable()
+    short = {"heartbeat_interval": 0.05, "server_timeout": 0.5}
+    with JobRunr(storage, filters=[watch], **{**FAST, **short}) as app, app.server() as first, app.server() as second:
+        running = app.scheduler.enqueue(jobs.wait_for, "long outage")
+        assert jobs.gates["long outage began"].wait(10)
+        before = {server.id for server in storage.servers()}
+        storage.away = True
+        over = time.monotonic() + 1.5
+        eventually(lambda: time.monotonic() > over)
+        storage.away = False
+        eventually(lambda: first.is_healthy and second.is_healthy)
+        jobs.gates["long outage"].set()
+        watch.wait_for(lambda: app.scheduler.get(running).state is JobState.SUCCEEDED)
+        assert {server.id for server in storage.servers()} == before
+        assert app.scheduler.get(running).attempts == 1
+
+
+def test_a_server_that_is_silent_for_too_long_is_removed_and_its_jobs_are_rescued(app: JobRunr, watch: Watch) -> None:
+    short = {"heartbeat_interval": 0.05, "server_timeout": 0.3}
+    ghost = ServerRecord(id=new_token(), name="ghost", workers=1)
+    job_id = app.scheduler.enqueue(jobs.add, 1, 2)
+    app.storage.announce(ghost)
+    assert [job.id for job in app.storage.claim(ghost.id, ghost.name, 1)] == [job_id]
+    with app.server(**short):
+        watch.wait_for(lambda: app.scheduler.get(job_id).state is JobState.SUCCEEDED)
+        assert ghost.id not in {server.id for server in app.storage.servers()}
+    exception = next(c for c in app.scheduler.get(job_id).history if c.exception).exception
+    assert exception is not None and "ghost" in exception.message

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from jobrunr import ExponentialBackoff, FixedDelays, GiveUp, Job, JobFilter, JobRunr, JobState, Retry, RetryDecision
-from jobrunr.jobs import JobDetails, NewJob
 from jobrunr.ids import JobId
+from jobrunr.jobs import JobDetails, NewJob
 from tests.server import jobs
 from tests.server.conftest import FAST, Watch, eventually
 
@@ -30,7 +31,7 @@ def test_a_failure_and_its_retry_are_one_write(app: JobRunr, finished: Finished)
     assert failed.exception is not None
     assert failed.exception.type == "tests.server.jobs.Planned"
     assert failed.exception.message == "boom"
-    assert 'raise Planned(message)' in failed.exception.traceback
+    assert "raise Planned(message)" in failed.exception.traceback
     assert "jobrunr/server" not in failed.exception.traceback
     assert scheduled.reason == "retry 1 of 1"
     assert scheduled.run_at is not None and (scheduled.run_at - failed.at).total_seconds() == 3600
@@ -57,7 +58,9 @@ def test_a_requeue_by_hand_counts_anew_and_keeps_the_history(app: JobRunr, finis
         job_id = app.scheduler.options(retries=1, retry=AT_ONCE).enqueue(jobs.fail, "boom")
         before = finished(job_id)
         app.scheduler.requeue(job_id, reason="try once more")
-        watch.wait_for(lambda: app.scheduler.get(job_id).attempts == 4 and app.scheduler.get(job_id).state is JobState.FAILED)
+        watch.wait_for(
+            lambda: app.scheduler.get(job_id).attempts == 4 and app.scheduler.get(job_id).state is JobState.FAILED
+        )
     after = app.scheduler.get(job_id)
     assert after.history[: len(before.history)] == before.history
     assert after.history[len(before.history)].reason == "try once more"
@@ -271,8 +274,6 @@ def test_a_filter_elects_the_state(watch: Watch, filters: list[JobFilter], reaso
 
 
 def test_the_last_of_several_electing_filters_has_the_last_word(watch: Watch) -> None:
-    from datetime import timedelta
-
     later = Elects(Retry(timedelta(hours=5)))
     with JobRunr("memory://", filters=[watch, Elects(GiveUp("no")), later], **FAST) as app, app.server():
         job_id = app.scheduler.enqueue(jobs.fail, "x")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jobrunr import Job, JobRunr, JobState, log_context
+from jobrunr import FixedDelays, Job, JobRunr, JobState, log_context
 from tests.server import jobs
 from tests.server.conftest import FAST, Watch
 
@@ -78,7 +78,7 @@ def test_a_log_that_is_too_long_ends_with_a_note(app: JobRunr, finished: Finishe
 
 def test_metadata_survives_retries(app: JobRunr, finished: Finished) -> None:
     with app.server(), log_context():
-        job_id = app.scheduler.options(retry=_at_once()).enqueue(jobs.counts_in_metadata, 3)
+        job_id = app.scheduler.options(retry=FixedDelays(0, 0, 0)).enqueue(jobs.counts_in_metadata, 3)
         job = finished(job_id)
     assert job.result == 3
     assert app.scheduler.metadata(job_id) == {"count": 3}
@@ -107,9 +107,3 @@ def test_queues_that_a_server_does_not_serve_are_left_alone(app: JobRunr, finish
         served = finished(app.scheduler.options(queue="reports").enqueue(jobs.add, 1, 1))
     assert served.state is JobState.SUCCEEDED
     assert app.scheduler.get(other).state is JobState.ENQUEUED
-
-
-def _at_once():
-    from jobrunr import FixedDelays
-
-    return FixedDelays(0, 0, 0)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
-from sqlalchemy import URL, text
+from sqlalchemy import URL, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
 from jobrunr.storage.contract import StorageProvider
@@ -40,7 +40,7 @@ class SqlContract(StorageContract):
         assert isinstance(storage, SqlStorageProvider)
         jobs = storage._dialect.tables.jobs
         statement = text(f"UPDATE {jobs.name} SET {COLUMNS.get(field, field)} = :value WHERE id = :job_id")
-        statement = statement.bindparams(job_id=job_id).bindparams(jobs.c.id.type and _typed("job_id", jobs.c.id.type))
+        statement = statement.bindparams(bindparam("job_id", type_=jobs.c.id.type))
         try:
             with storage._dialect.engine.begin() as connection:
                 connection.execute(statement, {"value": value, "job_id": job_id})

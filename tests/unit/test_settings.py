@@ -137,10 +137,17 @@ class TestReadingValues:
         assert getattr(from_environment(**{variable: written}), name) == meant
 
     def test_toml_may_use_its_own_types_or_texts(self, tmp_path: Path) -> None:
-        (tmp_path / "jobrunr.toml").write_text(
-            "retries = 3\nretry_base = 2\nmigrate = false\nshutdown_grace = 5\npoll_interval = '500ms'\n"
-            "max_result_size = '2KiB'\nqueues = ['mail', 'reports']\nallowed_targets = 'shop.jobs:send, shop.mail'\ntable_prefix = ''\n"
-        )
+        (tmp_path / "jobrunr.toml").write_text("""
+            retries = 3
+            retry_base = 2
+            migrate = false
+            shutdown_grace = 5
+            poll_interval = '500ms'
+            max_result_size = '2KiB'
+            queues = ['mail', 'reports']
+            allowed_targets = 'shop.jobs:send, shop.mail'
+            table_prefix = ''
+        """)
 
         settings = from_folder(tmp_path)
 

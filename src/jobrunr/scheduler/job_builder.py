@@ -68,7 +68,9 @@ class JobBuilder:
         """
         if is_lambda(function):
             if args or kwargs:
-                raise OptionError("A lambda brings its own arguments; write enqueue(lambda: function(1)) or enqueue(function, 1).")
+                raise OptionError(
+                    "A lambda brings its own arguments; write enqueue(lambda: function(1)) or enqueue(function, 1)."
+                )
             function, args, kwargs = unfold(function)
         draft = self.draft(function, options)
         return draft, draft.job(args, kwargs, options.id or JobId.new(), run_at)
@@ -89,9 +91,7 @@ class JobDraft:
         self._extras = _extras(call, options)
         self.filters = filters.with_more(options.filters) if options.filters else filters
 
-    def job(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: JobId, run_at: datetime | None = None
-    ) -> NewJob:
+    def job(self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: JobId, run_at: datetime | None = None) -> NewJob:
         """The job for these arguments.
 
         Raises:
@@ -104,7 +104,9 @@ class JobDraft:
         new = NewJob(
             id=job_id,
             details=JobDetails(target, arguments),
-            name=storable(self._fill_in(self._name, args, kwargs) if self._name else describe_call(target, arguments), MAX_NAME_LENGTH),
+            name=storable(
+                self._fill_in(self._name, args, kwargs) if self._name else describe_call(target, arguments), MAX_NAME_LENGTH
+            ),
             state=JobState.ENQUEUED if run_at is None else JobState.SCHEDULED,
             run_at=run_at,
             queue=self._queue,

@@ -12,7 +12,7 @@ import msgspec
 
 from jobrunr.context import METADATA
 from jobrunr.errors import ConcurrentJobModificationError, JobNotFoundError, OptionError
-from jobrunr.filters import JobFilter, JobFilters
+from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate, NewJob
 from jobrunr.options import JobOptions
@@ -145,9 +145,7 @@ class JobScheduler:
         self, when: datetime | timedelta, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
     ) -> JobId: ...
     @overload
-    def schedule(
-        self, when: datetime | timedelta, method: Method[P], /, *args: P.args, **kwargs: P.kwargs
-    ) -> JobId: ...
+    def schedule(self, when: datetime | timedelta, method: Method[P], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
     def schedule(self, when: datetime | timedelta, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobId:
         """Make a job that is run at a time, never before it.
 
@@ -166,17 +164,15 @@ class JobScheduler:
         return self._create(function, args, kwargs, self._moment(when))
 
     @overload
-    def enqueue_many(self, function: Callable[[Unpack[Ts]], Any], calls: Iterable[tuple[Unpack[Ts]]], /) -> list[JobId]: ...
+    def enqueue_many(self, function: Callable[[Unpack[Ts]], Any], calls: Iterable[tuple[*Ts]], /) -> list[JobId]: ...
     @overload
     def enqueue_many(self, function: Callable[[T], Any], calls: Iterable[T], /) -> list[JobId]: ...
     @overload
-    def enqueue_many(
-        self, method: Callable[[S, Unpack[Ts]], Any], calls: Iterable[tuple[Unpack[Ts]]], /
-    ) -> list[JobId]: ...
+    def enqueue_many(self, method: Callable[[S, Unpack[Ts]], Any], calls: Iterable[tuple[*Ts]], /) -> list[JobId]: ...
     @overload
     def enqueue_many(self, method: Callable[[S, T], Any], calls: Iterable[T], /) -> list[JobId]: ...
     def enqueue_many(self, function: Callable[..., Any], calls: Iterable[Any], /) -> list[JobId]:
-        """Make one job for each call. The iterable is streamed: a thousand jobs are stored in one transaction, then the next.
+        """Make one job for each call. The iterable is streamed: a thousand jobs are stored in one transaction, then more.
 
         Arguments:
             function: as for `enqueue`, but no lambda.
@@ -202,7 +198,9 @@ class JobScheduler:
             ids.extend(job.id for job in new)
         return ids
 
-    def _create(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], run_at: datetime | None) -> JobId:
+    def _create(
+        self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], run_at: datetime | None
+    ) -> JobId:
         draft, new = self._builder.build(function, args, kwargs, self._options, run_at)
         self._store(draft, [new])
         return new.id
@@ -252,9 +250,7 @@ class JobScheduler:
 
         >>> page = jobs.find(state=JobState.ENQUEUED, limit=10)
         """
-        return self._storage().find(
-            JobQuery(state=state, queue=queue, label=label, target=target, limit=limit, after=after)
-        )
+        return self._storage().find(JobQuery(state=state, queue=queue, label=label, target=target, limit=limit, after=after))
 
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state."""

@@ -21,16 +21,14 @@ class _CallFormatter(Formatter):
                 pieces.append(self._field(field, spec or "", conversion, args, kwargs))
         return "".join(pieces)
 
-    def _field(
-        self, field: str, spec: str, conversion: str | None, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> str:
+    def _field(self, field: str, spec: str, conversion: str | None, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         written = "{" + field + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "") + "}"
         if "._" in field:
             return written
         try:
             value, _ = self.get_field(field, args, kwargs)
             return self.format_field(self.convert_field(value, conversion) if conversion else value, spec)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the arguments are user code: their formatting can raise anything
             return written
 
 

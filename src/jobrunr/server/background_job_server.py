@@ -15,7 +15,6 @@ from jobrunr.context import JobContext, JobLogHandler
 from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
-from jobrunr.jobs import Job
 from jobrunr.server.cancellation import Cancellation
 from jobrunr.server.duties.expire import Expire
 from jobrunr.server.duties.promote import Promote
@@ -74,14 +73,14 @@ class BackgroundJobServer:
             storage,
             this_process(settings.server_name, workers, settings.queues, version),
             self._clock,
-            settings.heartbeat_interval,
-            settings.server_timeout,
+            interval=settings.heartbeat_interval,
+            timeout=settings.server_timeout,
             busy=lambda: self._workers.busy,
             evicted=self._let_go,
             elected=self._wake_duties,
         )
         self._cancellation = Cancellation(storage, self._workers)
-        self._log_handler = JobLogHandler(settings.log_level)
+        self._log_handler = JobLogHandler(self._recorder, settings.log_level)
         self._listener: Listener | None = None
         self._outage = Outage()
         self._hurry = threading.Event()
@@ -210,7 +209,7 @@ class BackgroundJobServer:
         self._services = [
             Service("fetcher", fetcher.tick, self._outage, _WorkSleeper(self._listener, promote)),
             recorder,
-            self._service("heartbeat", membership.tick),
+            Service("heartbeat", membership.tick, self._outage, longest_delay=settings.heartbeat_interval.total_seconds()),
             self._service("cancellation", self._cancellation.tick),
             *self._duties,
         ]

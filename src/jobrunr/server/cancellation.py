@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from jobrunr.ids import JobId
-from jobrunr.server.run import RunEnd
+from jobrunr.server.run import RunEnd, claim_of
 from jobrunr.server.workers import Workers
 from jobrunr.storage.contract import StorageProvider
 
@@ -25,7 +25,7 @@ class Cancellation:
     def tick(self) -> float:
         runs = self._workers.running(longer_than=INTERVAL / 2)
         if runs:
-            held = self._storage.held([run.claim for run in runs])
+            held = self._storage.held([claim_of(run.job) for run in runs])
             for run in runs:
                 if run.job.id not in held and not run.is_over:
                     self.take_away(run.job.id)

@@ -97,6 +97,7 @@ class Fetcher:
         membership: Membership,
         workers: Workers,
         recorder: Recorder,
+        *,
         begin: Callable[[Job], Run],
         hand_back: Callable[[Iterable[Run]], None],
         queues: frozenset[str],

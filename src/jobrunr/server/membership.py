@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -46,6 +47,7 @@ class Membership:
         storage: StorageProvider,
         record: ServerRecord,
         clock: SyncedClock,
+        *,
         interval: timedelta,
         timeout: timedelta,
         busy: Callable[[], int],
@@ -61,6 +63,7 @@ class Membership:
         self._evicted = evicted
         self._elected = elected
         self._renewed_at = float("-inf")
+        self._steady_since = float("inf")
         self._synced_at = float("-inf")
         self._signed_off = False
         self._lock = threading.Lock()
@@ -88,13 +91,20 @@ class Membership:
         """Whether the heartbeat is fresh enough to take on jobs."""
         return time.monotonic() - self._renewed_at < SAFE_SHARE * self._timeout.total_seconds()
 
+    @property
+    def is_steady(self) -> bool:
+        """Whether this server has been heard for a whole time-out without a gap: only then may it call others dead.
+
+        After an outage of the storage every heartbeat is old; those who come back first must not bury the rest."""
+        return self.may_claim and time.monotonic() - self._steady_since >= self._timeout.total_seconds()
+
     def join(self) -> None:
         """Register under a new id."""
         self._clock.sync()
         self._record = msgspec.structs.replace(self._record, id=new_token())
         before = time.monotonic()
         self._storage.announce(self._record)
-        self._renewed_at = self._synced_at = before
+        self._renewed_at = self._steady_since = self._synced_at = before
         self._look_around()
         _log.info("server %s (%s) is up with %d workers", self.name, self.id, self._record.workers)
 
@@ -106,6 +116,8 @@ class Membership:
             before = time.monotonic()
             alive = self._storage.heartbeat(msgspec.structs.replace(self._record, busy=self._busy(), **_load()))
             if alive:
+                if not self.may_claim:
+                    self._steady_since = before
                 self._renewed_at = before
                 self._look_around()
             else:
@@ -139,7 +151,12 @@ def this_process(name: str | None, workers: int, queues: tuple[str, ...], versio
     """How a server in this process presents itself."""
     pid = os.getpid()
     return ServerRecord(
-        id=new_token(), name=name or f"{socket.gethostname()}:{pid}", workers=workers, queues=queues, version=version, pid=pid
+        id=new_token(),
+        name=name or f"{socket.gethostname()}:{pid}",
+        workers=workers,
+        queues=queues,
+        version=version,
+        pid=pid,
     )
 
 
@@ -150,7 +167,6 @@ def _load() -> dict[str, float]:
 
 def _resident_memory() -> int:
     try:
-        with open("/proc/self/statm", encoding="ascii") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):  # not Linux: a server without this figure is as good
         return 0

@@ -126,7 +126,7 @@ class Performer:
         if isinstance(decision, GiveUp):
             return outcome(job, fail(job, now, decision.why, record, by), final_failure=error)
         reason = f"retry {job.failures + 1} of {job.retries}"
-        update = fail_and_retry(job, now, "a retry follows", record, decision.after, reason, by)
+        update = fail_and_retry(job, now, "a retry follows", record, delay=decision.after, retry_reason=reason, by=by)
         return outcome(job, update, retried=True)
 
     def handed_back(self, run: Run) -> Outcome:
@@ -142,15 +142,13 @@ class Performer:
         try:
             policy, rules = self._policy_and_rules(job, runnable, error)
             decision = filters.elect_state(job, error, decide(job, error, policy, rules))
-        except Exception as broken:
+        except Exception as broken:  # noqa: BLE001 - user code
             broken.__cause__ = broken.__cause__ or error
             return GiveUp(f"the decision about a retry raised {class_name(type(broken))}"), broken
         return decision, error
 
-    def _policy_and_rules(
-        self, job: Job, runnable: Runnable | None, error: BaseException
-    ) -> tuple[RetryPolicy, RetryRules]:
-        """The call's, then the decorator's, then the application's. A lost server is not the job's doing: no waiting, no rules."""
+    def _policy_and_rules(self, job: Job, runnable: Runnable | None, error: BaseException) -> tuple[RetryPolicy, RetryRules]:
+        """The call's, then the decorator's, then the application's. For a lost server, which is no fault of the job, none."""
         if isinstance(error, ServerLostError):
             return _at_once, RetryRules()
         declared = (runnable.options if runnable else None) or _NO_OPTIONS
@@ -174,7 +172,13 @@ class Prepared:
     __slots__ = ("args", "call", "extras", "kwargs", "run", "runnable")
 
     def __init__(
-        self, run: Run, runnable: Runnable, extras: JobExtras, call: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
+        self,
+        run: Run,
+        runnable: Runnable,
+        extras: JobExtras,
+        call: Callable[..., Any],
+        args: list[Any],
+        kwargs: dict[str, Any],
     ) -> None:
         self.run = run
         self.runnable = runnable

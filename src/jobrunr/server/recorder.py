@@ -16,7 +16,7 @@ from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job
-from jobrunr.server.run import Outcome
+from jobrunr.server.run import Outcome, claim_of
 from jobrunr.settings import Settings
 from jobrunr.storage.contract import Claim, LogLine, RunRecord, StorageProvider
 from jobrunr.texts import storable
@@ -34,10 +34,9 @@ BREATH = 0.1
 class _Notes:
     """What one run wants kept and is not written yet."""
 
-    __slots__ = ("claim", "data", "logs")
+    __slots__ = ("data", "logs")
 
-    def __init__(self, claim: Claim) -> None:
-        self.claim = claim
+    def __init__(self) -> None:
         self.logs: list[LogLine] = []
         self.data: dict[str, str] = {}
 
@@ -61,8 +60,8 @@ class Recorder:
         self._refused = refused
         self._log_level = logging.getLevelNamesMapping()[settings.log_level]
         self._lock = threading.Lock()
-        self._notes: dict[JobId, _Notes] = {}
-        self._lines: dict[JobId, int] = {}
+        self._notes: dict[Claim, _Notes] = {}
+        self._lines: dict[Claim, int] = {}
         self._outcomes: list[Outcome] = []
         self._written_at = 0.0
         self._writing = False
@@ -77,16 +76,20 @@ class Recorder:
         if level < self._log_level:
             return
         limit = self._settings.max_log_lines
+        claim = claim_of(job)
         with self._lock:
-            seq = self._lines.get(job.id, 0)
-            self._lines[job.id] = seq + 1
+            seq = self._lines.get(claim, 0)
+            self._lines[claim] = seq + 1
             if seq > limit:
                 return
             if seq == limit:
-                level, message = logging.WARNING, f"The log ends here: {limit} lines are kept of each attempt (max_log_lines)."
+                level, message = (
+                    logging.WARNING,
+                    f"The log ends here: {limit} lines are kept of each attempt (max_log_lines).",
+                )
             text = storable(message, self._settings.max_log_line_size)
             first = not self._notes
-            self._notes_of(job).logs.append(LogLine(job.attempts, seq, at, level, text))
+            self._notes_of(claim).logs.append(LogLine(job.attempts, seq, at, level, text))
         if first:
             self.wake()
 
@@ -94,7 +97,7 @@ class Recorder:
         """Keep a value; what was put under the same key and is not written yet is overtaken."""
         with self._lock:
             first = not self._notes
-            self._notes_of(job).data[key] = value
+            self._notes_of(claim_of(job)).data[key] = value
         if first:
             self.wake()
 
@@ -102,7 +105,7 @@ class Recorder:
         """What is kept with a job, by this attempt and by those before it."""
         stored = self._storage.data(job.id)
         with self._lock:
-            notes = self._notes.get(job.id)
+            notes = self._notes.get(claim_of(job))
             return {**stored, **notes.data} if notes else stored
 
     def complete(self, outcome: Outcome) -> None:
@@ -132,12 +135,8 @@ class Recorder:
     def _nothing_left(self) -> bool:
         return not self._outcomes and not self._notes and not self._writing
 
-    def _notes_of(self, job: Job) -> _Notes:
-        notes = self._notes.get(job.id)
-        if notes is None:
-            assert job.claim_token is not None
-            notes = self._notes[job.id] = _Notes(Claim(job.id, job.claim_token))
-        return notes
+    def _notes_of(self, claim: Claim) -> _Notes:
+        return self._notes.setdefault(claim, _Notes())
 
     # -- from the service
 
@@ -162,13 +161,16 @@ class Recorder:
             self._writing = False
         return 0.0
 
-    def _write_notes(self, notes: dict[JobId, _Notes]) -> None:
+    def _write_notes(self, notes: dict[Claim, _Notes]) -> None:
         if not notes:
             return
         self._written_at = time.monotonic()
-        records = [RunRecord(claim=n.claim, logs=tuple(n.logs), data=n.data) for n in notes.values()]
-        for job_id in notes.keys() - self._storage.append(records):
-            self._refused(job_id)
+        records = [RunRecord(claim=claim, logs=tuple(n.logs), data=n.data) for claim, n in notes.items()]
+        kept = self._storage.append(records)
+        for claim in notes:
+            if claim.job_id not in kept:
+                self._lines.pop(claim, None)
+                self._refused(claim.job_id)
 
     def _write_outcomes(self, outcomes: list[Outcome]) -> None:
         if not outcomes:
@@ -177,7 +179,7 @@ class Recorder:
             written = self._storage.update([outcome.update for outcome in outcomes])
         except StorageUnavailableError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever the storage says but "later"
             if len(outcomes) == 1:
                 self._write_failure_instead(outcomes[0], error)
                 return
@@ -185,10 +187,13 @@ class Recorder:
                 self._write_outcomes([outcome])
             return
         for outcome in outcomes:
-            self._lines.pop(outcome.job.id, None)
+            self._lines.pop(claim_of(outcome.job), None)
             if outcome.job.id in written:
                 self.announce(outcome)
             else:
+                _log.warning(
+                    "job %s is not ours any more; that it ended %s here is dropped", outcome.job.id, outcome.update.state
+                )
                 self._refused(outcome.job.id)
 
     def _write_failure_instead(self, outcome: Outcome, error: Exception) -> None:
@@ -200,7 +205,7 @@ class Recorder:
             self._storage.update([fail(job, outcome.update.at, reason)])
         except StorageUnavailableError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - as above
             _log.exception("job %s stays PROCESSING until this server stops", job.id)
 
     def announce(self, outcome: Outcome) -> None:
@@ -210,13 +215,13 @@ class Recorder:
         if outcome.final_failure is not None:
             self._filters.failed_after_retries(outcome.job, outcome.final_failure)
 
-    def _put_back(self, notes: dict[JobId, _Notes], outcomes: list[Outcome]) -> None:
+    def _put_back(self, notes: dict[Claim, _Notes], outcomes: list[Outcome]) -> None:
         with self._lock:
             self._outcomes = outcomes + self._outcomes
-            for job_id, newer in self._notes.items():
-                older = notes.get(job_id)
+            for claim, newer in self._notes.items():
+                older = notes.get(claim)
                 if older is None:
-                    notes[job_id] = newer
+                    notes[claim] = newer
                 else:
                     older.logs += newer.logs
                     older.data.update(newer.data)

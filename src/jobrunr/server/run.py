@@ -6,6 +6,7 @@ import asyncio
 import time
 from datetime import datetime
 from enum import Enum, auto
+from itertools import pairwise
 
 import msgspec
 
@@ -37,18 +38,18 @@ class Run:
         """An outcome was decided (or given up on): later ones are ignored."""
         self.task: asyncio.Task[None] | None = None
 
-    @property
-    def claim(self) -> Claim:
-        """The right to write about this run."""
-        assert self.job.claim_token is not None
-        return Claim(self.job.id, self.job.claim_token)
-
     def cancel(self, end: RunEnd) -> None:
         """Tell the run to end: a coroutine is cancelled where it awaits, a function can ask its context."""
         self.end = self.end or end
         self.context.cancel()
         if self.task is not None:
             self.task.get_loop().call_soon_threadsafe(self.task.cancel)
+
+
+def claim_of(job: Job) -> Claim:
+    """The right to write about a run of this job."""
+    assert job.claim_token is not None
+    return Claim(job.id, job.claim_token)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +64,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 def outcome(job: Job, update: JobUpdate, final_failure: BaseException | None = None, retried: bool = False) -> Outcome:
     """An outcome; a failure with a retry is two changes of state."""
     steps = (job.state, JobState.FAILED, update.state) if retried else (job.state, update.state)
-    return Outcome(job=job, update=update, changes=tuple(zip(steps, steps[1:], strict=False)), final_failure=final_failure)
+    return Outcome(job=job, update=update, changes=tuple(pairwise(steps)), final_failure=final_failure)
 
 
 def moment_after(job: Job, now: datetime) -> datetime:

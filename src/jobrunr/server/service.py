@@ -49,9 +49,17 @@ class Service:
         tick: does some work and says in how many seconds it wants to run next; 0 for at once.
         outage: is told when the storage fails and when it works again.
         sleeper: where to wait between ticks; a plain event unless the service has something better to wait for.
+        longest_delay: seconds between tries, at most, while the storage is away.
     """
 
-    def __init__(self, name: str, tick: Callable[[], float], outage: Outage, sleeper: Sleeper | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        tick: Callable[[], float],
+        outage: Outage,
+        sleeper: Sleeper | None = None,
+        longest_delay: float = LONGEST_DELAY,
+    ) -> None:
         self.name = name
         self._tick = tick
         self._outage = outage
@@ -59,6 +67,7 @@ class Service:
         self._backing_off = EventSleeper()
         self._stopping = False
         self._delay = FIRST_DELAY
+        self._longest_delay = longest_delay
         self._thread = threading.Thread(target=self._run, name=f"jobrunr-{name}", daemon=True)
 
     def start(self) -> None:
@@ -84,7 +93,7 @@ class Service:
             except StorageUnavailableError as error:
                 self._outage.begins(self.name, error)
                 self._back_off()
-            except Exception:
+            except Exception:  # noqa: BLE001 - a bug in one service must not end the server
                 _log.exception("service %s failed and goes on; please report this", self.name)
                 self._back_off()
             else:
@@ -95,4 +104,4 @@ class Service:
 
     def _back_off(self) -> None:
         self._backing_off.wait(self._delay * random.uniform(0.5, 1))  # noqa: S311 - jitter is no secret
-        self._delay = min(self._delay * 2, LONGEST_DELAY)
+        self._delay = min(self._delay * 2, self._longest_delay)

@@ -19,7 +19,7 @@ from jobrunr.server.run import Outcome, Run, RunEnd
 class Workers:
     """Runs what it is given, at most `slots` jobs at a time; what is more waits here.
 
-    A thread that ends a job takes the next one itself, and so does the event loop, so that a hand-over costs next to nothing.
+    A thread that ends a job takes the next one itself, and so does the event loop, so that a hand-over costs nearly nothing.
 
     Arguments:
         slots: how many jobs run at a time.

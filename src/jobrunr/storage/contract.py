@@ -1,7 +1,7 @@
 """What a storage provider must do. The tests that hold every provider to it are in `jobrunr.testing.contract`.
 
 A provider takes and returns values. It knows no server, no filter and no function to run. Losing a race is a normal answer,
-never an exception. A row that cannot be read (damaged by hand, say) is a `Job` with its `unreadable` set, and hurts no other.
+never an exception. A row that cannot be read (damaged by hand, say) is a `Job` with `unreadable` set, and hurts no other.
 Every write can be sent again: doing it twice is the same as doing it once. An error of the database that
 may pass is a `StorageUnavailableError`. All methods may be called from many threads at once.
 
@@ -160,7 +160,8 @@ class StorageProvider(ABC):
         """Take up to `limit` ENQUEUED jobs: highest priority first, then the one that has been ENQUEUED longest, then by id.
 
         Each is PROCESSING afterwards, under a token that was never used before. No job is given to two callers.
-        A server that is not registered (any more) gets nothing.
+        A server that is not registered (any more) gets nothing. When the answer to a claim was lost (an exception was
+        raised here although the database may have done it), the next claim of the same server brings those jobs first.
 
         Arguments:
             queues: take from these queues only; empty for all.

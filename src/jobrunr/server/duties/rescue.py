@@ -53,9 +53,13 @@ class Rescue:
             return 60.0  # being elected wakes us
         servers = self._membership.servers
         now = self._clock.now()
-        if any(s.last_heartbeat and now - s.last_heartbeat > self._membership.timeout for s in servers):
+        if self._membership.is_steady and any(
+            s.last_heartbeat and now - s.last_heartbeat > self._membership.timeout for s in servers
+        ):
             for server in self._storage.remove_dead(self._membership.timeout):
-                _log.warning("server %s (%s) is dead: its last heartbeat was at %s", server.name, server.id, server.last_heartbeat)
+                _log.warning(
+                    "server %s (%s) is dead: its last heartbeat was at %s", server.name, server.id, server.last_heartbeat
+                )
             self._searched_at = float("-inf")
         registered = frozenset(server.id for server in servers)
         if self._known - registered or time.monotonic() - self._searched_at >= THOROUGH_SECONDS:
@@ -69,7 +73,12 @@ class Rescue:
             written = self._storage.update([outcome.update for outcome in outcomes])
             for outcome in outcomes:
                 if outcome.job.id in written:
-                    _log.warning("job %s was running on %s, which is gone: %s", outcome.job.id, outcome.job.server_name, outcome.update.state)
+                    _log.warning(
+                        "job %s was running on %s, which is gone: %s",
+                        outcome.job.id,
+                        outcome.job.server_name,
+                        outcome.update.state,
+                    )
                     self._announce(outcome)
             if len(orphans) < BATCH:
                 break

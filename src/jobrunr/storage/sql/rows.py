@@ -26,6 +26,7 @@ from jobrunr.storage.sql.dialects.base import Dialect
 
 _log = logging.getLogger("jobrunr.storage")
 
+_TEXT, _NUMBER = {str}, {int}
 _STATES = {state.value: state for state in JobState}
 
 
@@ -40,9 +41,11 @@ def to_job(row: Sequence[Any], unreadable: str | None = None) -> Job:
         created_at, state_at, scheduled_at, run_at, enqueued_at, started_at, finished_at, reason, server_id, server_name,
         recurring_job_id, result, expires_at, extras, past,
     ) = row  # fmt: skip
-    if not (type(target) is type(arguments) is type(name) is type(queue) is type(past) is str):
+    if {type(target), type(arguments), type(name), type(queue), type(past)} != _TEXT:
         raise TypeError("target, arguments, name, queue and past are text")
-    if not (type(version) is type(priority) is type(retries) is type(attempts) is type(failures) is int):
+    if bytes in {type(labels), type(reason), type(server_name), type(recurring_job_id), type(result), type(extras)}:
+        raise TypeError("labels, reason, server_name, recurring_job_id, result and extras are text, if anything")
+    if {type(version), type(priority), type(retries), type(attempts), type(failures)} != _NUMBER:
         raise TypeError("version, priority, retries, attempts and failures are whole numbers")
     return Job(
         id=JobId.of(job_id),

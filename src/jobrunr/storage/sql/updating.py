@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, String, bindparam, cast, select, update
 
 from jobrunr.ids import JobId
-from jobrunr.jobs import JobUpdate
+from jobrunr.jobs import Job, JobUpdate
 from jobrunr.states import JobState
 from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.dialects.base import Dialect
+from jobrunr.storage.sql.rows import read_jobs
 
 
 class Updating:
@@ -22,21 +23,12 @@ class Updating:
         jobs = dialect.tables.jobs
         self.dialect = dialect
         self._counting = counting
+        token = cast(jobs.c.claim_token, String(36))  # as text: a token that somebody damaged is just another one
+        these = dialect.among(jobs.c.id)
         self._guards = (
-            select(
-                jobs.c.id,
-                jobs.c.state,
-                jobs.c.version,
-                jobs.c.claim_token,
-                jobs.c.state_at,
-                jobs.c.scheduled_at,
-                jobs.c.enqueued_at,
-                jobs.c.finished_at,
-            )
-            .where(dialect.among(jobs.c.id))
-            .order_by(jobs.c.id)
-            .with_for_update()
+            select(jobs.c.id, jobs.c.state, jobs.c.version, token).where(these).order_by(jobs.c.id).with_for_update()
         )
+        self._jobs = select(*jobs.c).where(these)
         this_job = jobs.c.id == bindparam("job_id")
         begun = {"state": bindparam("new_state"), "version": jobs.c.version + 1, "state_at": bindparam("at")}
         outcome = {"result": bindparam("new_result"), "expires_at": bindparam("new_expires_at")}
@@ -65,24 +57,27 @@ class Updating:
     def update(self, connection: Connection, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
         """Write on a connection whose transaction is the caller's business; return the ids whose change is there now."""
         wanted = first_of_each(updates)
-        rows = {row.id: row for row in connection.execute(self._guards, {"ids": list(wanted)})}
-        written: set[JobId] = set()
         changes: list[JobUpdate] = []
         moves: Counter[str] = Counter()
-        for job_id, change in wanted.items():
-            row = rows.get(job_id)
-            if row is None:
-                continue
-            if _holds(row, change):
+        for job_id, state, version, token in connection.execute(self._guards, {"ids": list(wanted)}):
+            change = wanted.pop(job_id)
+            if _holds(change, state, version, token):
                 changes.append(change)
-                moves[row.state] -= 1
+                moves[state] -= 1
                 moves[change.state] += 1
-            elif not was_written(row, change):
-                continue
-            written.add(job_id)
+            else:
+                wanted[job_id] = change
         self._write(connection, changes)
         self._counting.add(connection, moves)
-        return frozenset(written)
+        return frozenset(change.job_id for change in changes) | self.written_before(connection, wanted)
+
+    def written_before(self, connection: Connection, updates: Mapping[JobId, JobUpdate]) -> frozenset[JobId]:
+        """Which of these, whose guards do not hold, were sent before and written then."""
+        doubtful = [job_id for job_id, change in updates.items() if change.token is not None and change.keep_token]
+        if not doubtful:
+            return frozenset()
+        jobs = read_jobs(connection, self.dialect, self._jobs, {"ids": doubtful})
+        return frozenset(job.id for job in jobs if _was_written(job, updates[job.id]))
 
     def _write(self, connection: Connection, changes: list[JobUpdate]) -> None:
         """Write changes to jobs that are locked."""
@@ -117,22 +112,22 @@ def change_values(change: JobUpdate) -> dict[str, Any]:
     }
 
 
-def _holds(row: Row[Any], change: JobUpdate) -> bool:
+def _holds(change: JobUpdate, state: str, version: int, token: str | None) -> bool:
     """Whether the guard of an update holds. An update without a guard never may be written."""
     if change.token is not None:
-        return bool(row.state == JobState.PROCESSING and row.claim_token == change.token)
-    return change.version is not None and bool(row.version == change.version)
+        return state == JobState.PROCESSING and token == str(change.token)
+    return change.version is not None and version == change.version
 
 
-def was_written(row: Row[Any], change: JobUpdate) -> bool:
-    """Whether this very update of an owner, whose token is still in the row, was written before. The job may have moved on
+def _was_written(job: Job, change: JobUpdate) -> bool:
+    """Whether this very update of an owner, whose token is still in the job, was written before. The job may have moved on
     since then, so the moment is looked for where the moves after it leave it."""
-    if change.token is None or row.claim_token != change.token or row.state == JobState.PROCESSING:
+    if job.claim_token != change.token or job.state is JobState.PROCESSING:
         return False
     if change.state is JobState.SUCCEEDED:
-        return bool(row.finished_at == change.at)
+        return job.finished_at == change.at
     if change.state is JobState.SCHEDULED:
-        return bool(row.scheduled_at == change.at)
+        return job.scheduled_at == change.at
     if change.state is JobState.ENQUEUED:
-        return row.scheduled_at is None and bool(row.enqueued_at == change.at)
-    return bool(row.state == change.state and row.state_at == change.at)
+        return job.scheduled_at is None and job.enqueued_at == change.at
+    return job.state is change.state and job.state_at == change.at

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, Table, bindparam, select
+from sqlalchemy import URL, BindParameter, ColumnElement, Connection, Engine, Table, TextClause, bindparam, select, text
 from sqlalchemy.exc import DBAPIError
 
 from jobrunr.clock import Clock
@@ -93,6 +93,15 @@ class Dialect(ABC):
         return self.writing()
 
     # -- pieces of statements
+
+    def statement(self, sql: str) -> TextClause:
+        """A statement in this database's own words, where ``{jobs}``, ``{job_counts}`` and ``{servers}`` stand for our tables
+        and ``{now}`` for the present moment."""
+        compiler = self.engine.dialect.identifier_preparer
+        tables = {name: compiler.format_table(getattr(self.tables, name)) for name in ("jobs", "job_counts", "servers")}
+        now = self.now_sql.compile(dialect=self.engine.dialect) if self.clock is None else ":now"
+        clause = text(sql.format(now=now, **tables))
+        return clause.bindparams(self.now_sql) if isinstance(self.now_sql, BindParameter) and "{now}" in sql else clause
 
     def among(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
         """Whether a column is one of the values in the parameter ``ids``."""

@@ -7,20 +7,21 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 from sqlalchemy import URL, ColumnElement, Connection, Engine, LargeBinary, Table, cast, create_engine, event, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from jobrunr.clock import Clock, SystemClock
 from jobrunr.errors import StorageSetupError, StorageUnavailableError
 from jobrunr.states import JobState
-from jobrunr.storage.sql.dialects.base import Dialect, Trouble
+from jobrunr.storage.sql.dialects.base import Trouble
+from jobrunr.storage.sql.dialects.on_conflict import OnConflictDialect
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import Queues, Watcher
 
@@ -73,7 +74,7 @@ def _file_system(folder: Path, mounts: str) -> str:
     return kind
 
 
-class SqliteDialect(Dialect):
+class SqliteDialect(OnConflictDialect):
     """A file of SQLite 3.35 or newer."""
 
     name: ClassVar[str] = "sqlite"
@@ -136,13 +137,8 @@ class SqliteDialect(Dialect):
     def has_label(self, labels: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
         return func.instr(labels, piece) > 0
 
-    def insert_missing(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        connection.execute(insert(table).on_conflict_do_nothing(), rows)
-
-    def insert_or_replace(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        statement = insert(table)
-        values = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
-        connection.execute(statement.on_conflict_do_update(index_elements=table.primary_key, set_=values), rows)
+    def insert_into(self, table: Table) -> Insert:
+        return insert(table)
 
     def make_watcher(self, on_news: Callable[[Queues], None]) -> Watcher:
         return FileWatcher(self.engine, self.tables, on_news)

@@ -1,0 +1,77 @@
+# The developer's words; plain `make` lists them. Needs Python 3.11 or later with pip, and make; everything else it gets itself.
+
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+RUNTIME := $(VENV)/.runtime
+DEV    := $(VENV)/.dev
+
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1 # it would ask the registry for a newer version each time
+
+.DEFAULT_GOAL := help
+.PHONY: help demo check test test-quick test-compat bench migration docs lint types clean
+
+help: ## list these words
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: $(RUNTIME) ## run the library on this machine's own Python sources, with SQLite (under a minute)
+	@$(BIN)/jobrunr demo
+
+check: lint types docs-links ## all that can be judged without running: format, lint, types, floors, links
+
+test: $(DEV) ## every test on everything that can be had: SQLite, PostgreSQL, MariaDB, old and new versions
+	@$(BIN)/python tools/compat.py
+	@$(BIN)/python -m coverage erase
+	@$(BIN)/python tools/services.py $(BIN)/python -m coverage run -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report --format=total
+
+test-quick: $(DEV) ## unit tests, and storage on memory and SQLite (seconds)
+	@$(BIN)/python -m pytest -q -n 2 -k "not postgresql and not mariadb" src tests/unit tests/storage $(ARGS)
+
+test-compat: $(DEV) ## unit tests and SQLite on the lowest versions allowed and on every other Python here
+	@$(BIN)/python tools/compat.py
+
+bench: $(DEV) ## measure, beside the raw drivers in the same run
+	@$(BIN)/python tools/services.py $(BIN)/python -m benchmarks $(ARGS)
+
+migration: $(DEV) ## begin a revision of the tables: make migration NAME="add a column"
+	@$(BIN)/python tools/new_migration.py "$(NAME)"
+
+docs: $(DEV) ## write the generated pages anew
+	@$(BIN)/python tools/docs.py write
+
+lint: $(DEV) ## format, lint and floors
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-logo
+
+types: $(DEV) ## mypy and pyright
+	@$(BIN)/mypy
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+
+docs-links: $(DEV)
+	@$(BIN)/python tools/docs.py check
+
+clean: ## remove what make made
+	rm -rf .venv .venv-* build dist .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Debian takes ensurepip out of Python; pip can be put into an environment from outside, too.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "JobRunr needs Python 3.11 or later; there is none in the PATH."; exit 1; }
+	@echo "Making an environment in $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
+		|| { rm -rf $(VENV); $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; } \
+		|| { rm -rf $(VENV); echo "$(PYTHON) has neither venv nor pip: on Debian, apt install python3-pip"; exit 1; }
+
+$(RUNTIME): pyproject.toml | $(BIN)/python
+	@echo "Installing JobRunr ..."
+	@$(PIP) install --quiet --editable .
+	@touch $@
+
+$(DEV): pyproject.toml | $(BIN)/python
+	@echo "Installing JobRunr and what its development needs ..."
+	@$(PIP) install --quiet --editable '.[dev]'
+	@touch $(RUNTIME) $@

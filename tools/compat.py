@@ -1,0 +1,105 @@
+"""Run the unit tests and the storage tests on SQLite with the lowest versions of everything that pyproject.toml allows, and
+on every other Python from 3.11 up that is on this machine. Each has an environment of its own, `.venv-NAME`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = ROOT / "pyproject.toml"
+HERE = (sys.version_info.major, sys.version_info.minor)
+NEWEST_KNOWN = 16
+TESTS = ["src", "tests/unit", "tests/storage"]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python, and the exact versions that it shall have of some packages."""
+
+    name: str
+    python: str
+    versions: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        return ROOT / f".venv-{self.name}"
+
+    def install(self) -> None:
+        """Make the environment, unless it is there and pyproject.toml is still the same."""
+        stamp, wanted = self.folder / ".installed", sha256(PYPROJECT.read_bytes()).hexdigest()
+        if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted:
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        run([self.python, "-m", "venv", "--without-pip", str(self.folder)])
+        # The pip of the environment that runs this installs into the other one: quicker, and Debian has no pip for venv.
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(self.folder / "bin" / "python")]
+        run([*pip, "install", "--quiet", "--editable", f"{ROOT}[test]", *self.versions])
+        stamp.write_text(wanted, encoding="ascii")
+
+    def test(self) -> bool:
+        print(f"On {self.name}:", flush=True)
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("JOBRUNR_")}
+        command = [str(self.folder / "bin" / "python"), "-m", "pytest", "--quiet", "-n", "2", "-p", "no:cacheprovider"]
+        command += ["-k", "not postgresql and not mariadb", *TESTS]
+        return subprocess.run(command, check=False, cwd=ROOT, env=environ).returncode == 0
+
+
+def lowest_versions() -> tuple[str, ...]:
+    """The lower bounds of pyproject.toml for what users install, as exact versions."""
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(one for extra in extras if extra not in ("test", "dev") for one in extras[extra])]
+    return tuple(one.replace(">=", "==") for one in wanted)
+
+
+def other_pythons() -> dict[str, str]:
+    """Every other Python that we support and that runs, by version."""
+    found = {}
+    for minor in range(11, NEWEST_KNOWN):
+        name = f"python3.{minor}"
+        pyenv = sorted(Path("~/.pyenv/versions").expanduser().glob(f"3.{minor}.*/bin/{name}"))
+        for candidate in (shutil.which(name), *map(str, pyenv)):
+            if (3, minor) != HERE and candidate is not None and version_of(candidate) == (3, minor):
+                found[f"3.{minor}"] = candidate
+                break
+    return found
+
+
+def version_of(python: str) -> tuple[int, int] | None:
+    """What a Python says of itself; None when it does not run (pyenv puts programs in the PATH that do not)."""
+    answer = subprocess.run([python, "--version"], capture_output=True, text=True, check=False)
+    match = re.match(r"Python (\d+)\.(\d+)", answer.stdout)
+    return (int(match[1]), int(match[2])) if match and answer.returncode == 0 else None
+
+
+def run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+
+
+def main() -> int:
+    environments = [Environment("lowest", sys.executable, lowest_versions())]
+    environments += [Environment(version, python) for version, python in other_pythons().items()]
+    if len(environments) == 1:
+        print(f"There is no Python besides {HERE[0]}.{HERE[1]} here to test on.")
+    print(f"Preparing {', '.join(environment.name for environment in environments)} ...", flush=True)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(Environment.install, environments))
+    failed = [environment.name for environment in environments if not environment.test()]
+    print(f"Failed on: {', '.join(failed)}." if failed else "Passed on all of these.", flush=True)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

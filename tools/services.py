@@ -1,0 +1,316 @@
+"""Run a command with the databases that the test-suite wants, and say at the end which could not be had.
+
+    python tools/services.py python -m pytest
+
+For each database, the first of these that works: the SQLAlchemy URL in JOBRUNR_TEST_POSTGRESQL or JOBRUNR_TEST_MARIADB;
+the server at the usual local address; a server of our own, started from the programs on this machine, which are installed
+with apt when we are root; a container of Docker Compose. The command finds the URLs in these two variables. The database
+inside a local server is made for this run and dropped after it; what was started is stopped. With CI=true, a missing
+database is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import NoReturn
+
+from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+IS_ROOT = os.geteuid() == 0
+ON_CI = os.environ.get("CI") == "true"
+COMPOSE = ["docker", "compose", "--file", str(Path(__file__).with_name("compose.yaml"))]
+PATIENCE = 60.0
+
+
+class UnavailableError(Exception):
+    """A way to a database does not lead there; the message says why."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """A kind of database server, and how to come by one."""
+
+    name: str
+    variable: str
+    local: tuple[URL, ...]
+    """Where one usually answers, as whom."""
+    apt_package: str
+    service: str
+    """Its name in compose.yaml."""
+    own_server: Callable[[Path, int], list[list[str]]]
+    """The commands that prepare and run a server of our own in a folder and on a port; the last one stays."""
+
+
+# -- servers of our own
+
+
+def postgresql_server(folder: Path, port: int) -> list[list[str]]:
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    postgres = shutil.which("postgres") or (str(programs[-1] / "postgres") if programs else None)
+    if postgres is None:
+        raise UnavailableError("its programs are not on this machine")
+    initdb = str(Path(postgres).with_name("initdb"))
+    settings = ["-F", "-p", str(port), "-k", str(folder), "-h", "127.0.0.1", "-c", "max_connections=200"]
+    return [
+        [initdb, "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"],
+        [postgres, "-D", str(folder / "data"), *settings],
+    ]
+
+
+def mariadb_server(folder: Path, port: int) -> list[list[str]]:
+    sbin = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
+    mariadbd, install = shutil.which("mariadbd", path=sbin), shutil.which("mariadb-install-db", path=sbin)
+    if mariadbd is None or install is None:
+        raise UnavailableError("its programs are not on this machine")
+    data = f"--datadir={folder / 'data'}"
+    listen = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}"]
+    return [
+        [install, "--no-defaults", data, "--auth-root-authentication-method=normal", "--skip-test-db"],
+        [mariadbd, "--no-defaults", data, *listen, "--max-connections=200"],
+    ]
+
+
+DATABASES = (
+    Database(
+        name="PostgreSQL",
+        variable="JOBRUNR_TEST_POSTGRESQL",
+        local=(
+            make_url("postgresql+psycopg://postgres@127.0.0.1:5432/postgres"),
+            make_url("postgresql+psycopg://postgres:postgres@127.0.0.1:5432/postgres"),
+            make_url("postgresql+psycopg:///postgres"),
+        ),
+        apt_package="postgresql",
+        service="postgresql",
+        own_server=postgresql_server,
+    ),
+    Database(
+        name="MariaDB",
+        variable="JOBRUNR_TEST_MARIADB",
+        local=(
+            make_url("mariadb+pymysql://root@127.0.0.1:3306/mysql"),
+            make_url("mariadb+pymysql://root:root@127.0.0.1:3306/mysql"),
+            make_url("mariadb+pymysql://root@localhost/mysql?unix_socket=/run/mysqld/mysqld.sock"),
+        ),
+        apt_package="mariadb-server",
+        service="mariadb",
+        own_server=mariadb_server,
+    ),
+)
+
+
+# -- the ways to a database; each gives the URL of an empty one, or raises UnavailableError
+
+
+def from_variable(database: Database, stack: ExitStack) -> URL:
+    url = make_url(os.environ[database.variable])
+    ask_version(url)
+    return url
+
+
+def at_local_address(database: Database, stack: ExitStack) -> URL:
+    for url in database.local:
+        try:
+            return stack.enter_context(own_database(url))
+        except UnavailableError:
+            continue
+    raise UnavailableError(f"nothing answers at {database.local[0].host}:{database.local[0].port} as one of the usual users")
+
+
+def on_our_own_server(database: Database, stack: ExitStack) -> URL:
+    return stack.enter_context(own_database(stack.enter_context(own_server(database))))
+
+
+def with_apt(database: Database, stack: ExitStack) -> URL:
+    if not IS_ROOT or shutil.which("apt-get") is None:
+        raise UnavailableError("it cannot be installed with apt, which needs root on Debian")
+    print(f"Installing {database.apt_package} with apt ...", flush=True)
+    with services_kept_from_starting():
+        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", database.apt_package]):
+            run(["apt-get", "--quiet=2", *arguments], env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    return on_our_own_server(database, stack)
+
+
+def with_docker(database: Database, stack: ExitStack) -> URL:
+    if (
+        shutil.which("docker") is None
+        or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0
+    ):
+        raise UnavailableError("no Docker engine answers")
+    print(f"Starting {database.name} with Docker Compose ...", flush=True)
+    stack.callback(subprocess.run, [*COMPOSE, "rm", "--force", "--stop", database.service], capture_output=True, check=False)
+    run([*COMPOSE, "up", "--detach", "--wait", database.service])
+    usual = database.local[0]
+    host, _, port = run([*COMPOSE, "port", database.service, str(usual.port)]).strip().rpartition(":")
+    return stack.enter_context(own_database(usual.set(host=host, port=int(port))))
+
+
+WAYS = (at_local_address, on_our_own_server, with_apt, with_docker)
+
+
+def find(database: Database, stack: ExitStack) -> URL:
+    """The URL of a database to test on."""
+    reasons = []
+    for way in (from_variable,) if os.environ.get(database.variable) else WAYS:
+        try:
+            return way(database, stack)
+        except UnavailableError as reason:
+            reasons.append(str(reason))
+    raise UnavailableError("; ".join(reasons))
+
+
+# -- the parts of these ways
+
+
+def ask_version(url: URL) -> str:
+    engine = create_engine(url, poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            return re.sub(
+                r"-.*| .*", "", connection.scalar(text("SHOW server_version" if is_postgresql(url) else "SELECT version()"))
+            )
+    except SQLAlchemyError as error:
+        raise UnavailableError(f"{url} does not answer: {str(error.__cause__ or error).splitlines()[0]}") from error
+
+
+@contextmanager
+def own_database(url: URL) -> Iterator[URL]:
+    """A database that is made now and dropped in the end. Reached through the server's database in `url`."""
+    ask_version(url)
+    name = f"jobrunr_test_{os.getpid()}"
+    encoding = "" if is_postgresql(url) else " CHARACTER SET utf8mb4"
+    execute(url, f"CREATE DATABASE {name}{encoding}")
+    try:
+        yield url.set(database=name)
+    finally:
+        execute(url, f"DROP DATABASE {name}{' WITH (FORCE)' if is_postgresql(url) else ''}")
+
+
+def execute(url: URL, statement: str) -> None:
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+    except SQLAlchemyError as error:
+        raise UnavailableError(f"{url} refuses {statement}: {str(error.__cause__ or error).splitlines()[0]}") from error
+
+
+def is_postgresql(url: URL) -> bool:
+    return url.get_backend_name() == "postgresql"
+
+
+@contextmanager
+def own_server(database: Database) -> Iterator[URL]:
+    """A server that runs in a temporary folder, reachable from this machine only, until the end."""
+    with TemporaryDirectory(prefix="jobrunr-test-") as name:
+        folder, port = Path(name), free_port()
+        *preparations, last = database.own_server(folder, port)
+        as_user = unprivileged(database.service, folder)
+        print(f"Starting {database.name} on port {port} ...", flush=True)
+        for command in preparations:
+            run([*as_user, *command])
+        log = (folder / "log").open("wb")
+        server = subprocess.Popen([*as_user, *last], stdout=log, stderr=log, start_new_session=True)
+        try:
+            url = database.local[0].set(port=port)
+            wait_for(url, server, folder / "log")
+            yield url
+        finally:
+            server.send_signal(
+                signal.SIGINT if database.name == "PostgreSQL" else signal.SIGTERM
+            )  # both mean: at once, but cleanly
+            server.wait(PATIENCE)
+            log.close()
+
+
+def unprivileged(user: str, folder: Path) -> list[str]:
+    """What goes before a command so that it does not run as root, which database servers refuse."""
+    if not IS_ROOT:
+        return []
+    user = {"postgresql": "postgres", "mariadb": "mysql"}[user]
+    shutil.chown(folder, user)
+    return ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "--"]
+
+
+def wait_for(url: URL, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            ask_version(url)
+        except UnavailableError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise UnavailableError(f"our own server does not start: {log.read_text(errors='replace')[-500:]}") from None
+            time.sleep(0.1)
+        else:
+            return
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def services_kept_from_starting() -> Iterator[None]:
+    """Debian starts a service as soon as it is installed; a policy says no, unless the machine has a policy of its own."""
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink()
+
+
+def run(command: list[str], env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, cwd="/")
+    if done.returncode != 0:
+        raise UnavailableError(f"{' '.join(command[:4])} failed: {(done.stderr or done.stdout).strip()[-500:]}")
+    return done.stdout
+
+
+# -- the whole
+
+
+def main(command: list[str]) -> int:
+    found, missing = ["memory", "SQLite"], []
+    with ExitStack() as stack:
+        environ = dict(os.environ)
+        for database in DATABASES:
+            try:
+                url = find(database, stack)
+            except UnavailableError as reason:
+                missing.append(f"{database.name} was NOT tested: {reason}. Set {database.variable} to a SQLAlchemy URL.")
+                environ.pop(database.variable, None)
+            else:
+                environ[database.variable] = url.render_as_string(hide_password=False)
+                found.append(f"{database.name} {ask_version(url)}")
+        status = subprocess.run(command, env=environ, check=False).returncode
+    print(f"Ran on {', '.join(found)}.", *missing, sep="\n", flush=True)
+    return status or int(ON_CI and bool(missing))
+
+
+def leave(signum: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + signum)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, leave)  # so that what was started is stopped
+    sys.exit(main(sys.argv[1:]))
