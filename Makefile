@@ -8,10 +8,12 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 DEV    := $(VENV)/.dev
 
-export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1 # it would ask the registry for a newer version each time
+# pyright would ask the registry for a newer version each time
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test test-quick test-compat bench migration docs lint types clean
+.NOTPARALLEL:
+.PHONY: help demo check test test-all test-quick test-compat bench migration docs links lint types clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -19,13 +21,17 @@ help: ## list these words
 demo: $(RUNTIME) ## run the library on this machine's own Python sources, with SQLite (under a minute)
 	@$(BIN)/jobrunr demo
 
-check: lint types docs-links ## all that can be judged without running: format, lint, types, floors, links
+check: $(DEV) ## all that can be judged without running: format, lint, types, floors, links
+	@$(MAKE) --no-print-directory --keep-going lint types links
 
 test: $(DEV) ## every test on everything that can be had: SQLite, PostgreSQL, MariaDB, old and new versions
-	@$(BIN)/python tools/compat.py
+	@$(MAKE) --no-print-directory --keep-going test-compat test-all
+
+test-all: $(DEV)
 	@$(BIN)/python -m coverage erase
 	@$(BIN)/python tools/services.py $(BIN)/python -m coverage run -m pytest -n 2 $(ARGS)
-	@$(BIN)/python -m coverage combine --quiet && $(BIN)/python -m coverage report --format=total
+	@$(BIN)/python -m coverage combine --quiet
+	@printf 'Coverage of lines and branches in percent: ' && $(BIN)/python -m coverage report --format=total
 
 test-quick: $(DEV) ## unit tests, and storage on memory and SQLite (seconds)
 	@$(BIN)/python -m pytest -q -n 2 -k "not postgresql and not mariadb" src tests/unit tests/storage $(ARGS)
@@ -51,7 +57,7 @@ types: $(DEV) ## mypy and pyright
 	@$(BIN)/mypy
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
-docs-links: $(DEV)
+links: $(DEV)
 	@$(BIN)/python tools/docs.py check
 
 clean: ## remove what make made

@@ -43,9 +43,9 @@ class JobContext:
         self._job = job
         self._journal = journal
         self._clock = clock
-        self._cancelled = threading.Event()
+        self._cancelled = False
         self._metadata: JobMetadata | None = None
-        self.log = JobLog(self)
+        self._log: JobLog | None = None
 
     @property
     def id(self) -> JobId:
@@ -108,6 +108,13 @@ class JobContext:
         return self._job.server_name
 
     @property
+    def log(self) -> JobLog:
+        """Writes lines that are kept with the job."""
+        if self._log is None:
+            self._log = JobLog(self)
+        return self._log
+
+    @property
     def metadata(self) -> MutableMapping[str, Any]:
         """Values of your own that are kept with the job and survive retries. Written within milliseconds."""
         if self._metadata is None:
@@ -133,7 +140,7 @@ class JobContext:
     @property
     def is_cancelled(self) -> bool:
         """Whether the job was deleted, or given to another server, while it runs here. For long work to look at."""
-        return self._cancelled.is_set()
+        return self._cancelled
 
     def raise_if_cancelled(self) -> None:
         """Leave a job that is no longer wanted.
@@ -141,16 +148,19 @@ class JobContext:
         Raises:
             JobCancelledError: it was cancelled.
         """
-        if self._cancelled.is_set():
+        if self._cancelled:
             raise JobCancelledError(self.id)
 
     def cancel(self) -> None:
         """Tell the job that it is no longer wanted. Called by the server."""
-        self._cancelled.set()
+        with _cancelling:
+            self._cancelled = True
+            _cancelling.notify_all()
 
     def wait_cancelled(self, seconds: float) -> bool:
         """Sleep, but wake when the job is cancelled. For functions; a coroutine is cancelled where it awaits."""
-        return self._cancelled.wait(seconds)
+        with _cancelling:
+            return _cancelling.wait_for(lambda: self._cancelled, seconds)
 
 
 class JobLog:
@@ -220,6 +230,9 @@ class JobMetadata(MutableMapping[str, Any]):
 _REMOVED = ""
 """What is stored for a key that was deleted; no JSON text is empty."""
 
+_cancelling = threading.Condition()
+"""One for all jobs: cancelling is rare, and a condition for each would cost more than the rest of its context."""
+
 _current: ContextVar[JobContext] = ContextVar("jobrunr_current_job")
 
 
@@ -233,6 +246,11 @@ def current_job() -> JobContext:
         return _current.get()
     except LookupError:
         raise NoCurrentJobError from None
+
+
+def enter(context: JobContext) -> None:
+    """Make a context the current one until the surrounding `contextvars.Context` ends."""
+    _current.set(context)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ _UNITS = {
     "w": timedelta(weeks=1),
 }
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_PART = re.compile(rf"\s*({_NUMBER.pattern})\s*({'|'.join(sorted(_UNITS, key=len, reverse=True))})(?![a-zµ])\s*")
+_PART = re.compile(rf"\s*({_NUMBER.pattern})\s*({'|'.join(sorted(_UNITS, key=len, reverse=True))})\s*")
 
 DURATIONS = '"36h", "15s", "250ms", "1h30m", "3d", "PT36H", or a number of seconds'
 """What `parse_duration` takes, for messages to people."""

@@ -158,7 +158,7 @@ class TargetForbiddenError(CannotRunError):
         self.target = target
         super().__init__(
             f"{target!r} is not offered by this application and was not touched: {why}. "
-            f"If it is yours, mark it with @job or add it to the setting allowed_targets; if not, find out who made this row."
+            f"If it is yours, mark it with @job or add it to the setting allowed_targets; if not, ask who made this row."
         )
 
 

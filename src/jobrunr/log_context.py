@@ -36,6 +36,11 @@ def log_context(**values: Any) -> Iterator[Mapping[str, Any]]:
         _values.reset(token)
 
 
+def enter_log_context(values: Mapping[str, Any]) -> None:
+    """Set these values, and no others, until the surrounding `contextvars.Context` ends."""
+    _values.set(MappingProxyType(dict(values)))
+
+
 def current_log_context() -> Mapping[str, Any]:
     """The values that are set here."""
     return _values.get()

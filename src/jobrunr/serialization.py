@@ -196,7 +196,7 @@ def _advice(parameter: StoredParameter) -> str:
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
-_AT = re.compile(r"(.*) - at `(key in )?\$\.([^.\[`]+)(.*)`", re.DOTALL)
+_AT = re.compile(r"(.*) - at (`key` in )?`\$\.([^.\[`]+)(.*)`", re.DOTALL)
 
 
 def _explain(error: Exception) -> str:
@@ -217,8 +217,9 @@ def _explain_misfit(text: str) -> str:
     if found := _MISSING.fullmatch(text):
         return f"parameter {found[1]!r} is missing"
     if found := _AT.fullmatch(text):
-        where = f" (at {found[2] or ''}{found[4]})" if found[2] or found[4] else ""
-        return f"parameter {found[3]!r}: {found[1]}{where}"
+        what, in_key, name, path = found.groups()
+        where = ", ".join(filter(None, [in_key and "one of its keys", path]))
+        return f"parameter {name!r}: {what}" + (f" (at {where})" if where else "")
     return text
 
 

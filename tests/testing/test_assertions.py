@@ -85,7 +85,9 @@ def test_the_message_tells_of_jobs_that_ran_already(app: JobRunr) -> None:
     with pytest.raises(AssertionError) as failure:
         assert_enqueued(app, jobs.send, "ada@example.org")
 
-    assert str(failure.value).endswith("These call it, but do not wait any more:\n  SUCCEEDED jobs.send('ada@example.org')\n")
+    assert str(failure.value).endswith(
+        "These call it, but do not wait any more:\n  SUCCEEDED jobs.send('ada@example.org')\n"
+    )
 
 
 def test_a_long_list_is_cut(app: JobRunr) -> None:

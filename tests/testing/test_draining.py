@@ -83,9 +83,12 @@ def test_a_retry_waits_for_the_clock(app: JobRunr, clock: TestClock) -> None:
 
 def test_a_retry_at_once_runs_in_the_same_drain_and_the_job_is_told_of_once(app: JobRunr) -> None:
     again = app.scheduler.options(retry=FixedDelays(0)).enqueue(jobs.fail_once)
-    other = app.scheduler.enqueue(jobs.note, "in between")
+    other = app.scheduler.options(priority=1).enqueue(jobs.note, "first")
 
-    assert [job.id for job in drain(app)] == [other, again]
+    done = drain(app)
+
+    assert [job.id for job in done] == [other, again]
+    assert done[1].attempts == 2
 
 
 def test_a_job_that_fails_for_good_is_no_error_and_its_traceback_is_logged(
@@ -99,7 +102,8 @@ def test_a_job_that_fails_for_good_is_no_error_and_its_traceback_is_logged(
     (record,) = caplog.records
     assert record.name == "jobrunr.testing"
     assert str(job.id) in record.getMessage()
-    assert 'raise ValueError(message)\nValueError: no such mailbox' in record.getMessage()
+    assert "raise ValueError(message)\nValueError: no such mailbox" in record.getMessage()
+    assert "draining.py" not in record.getMessage()
 
 
 def test_success_is_not_logged(app: JobRunr, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,8 +6,9 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from threading import Barrier
-from uuid import RFC_4122, UUID, uuid4
+from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,13 @@ from hypothesis import strategies as st
 
 from jobrunr import ids
 from jobrunr.ids import JobId, new_token
+
+
+@pytest.fixture
+def clock_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at the clock finds the next millisecond."""
+    milliseconds = count(time.time_ns() // 1_000_000 + 1)
+    monkeypatch.setattr(ids.time, "time_ns", lambda: next(milliseconds) * 1_000_000)
 
 
 class TestNewIds:
@@ -55,7 +63,15 @@ class TestNewIds:
 
         assert len(set(made)) == 16_000
 
-    def test_seeding_the_random_numbers_of_the_process_repeats_no_id(self) -> None:
+    def test_what_follows_the_milliseconds_is_random(self, clock_of_the_machine: None) -> None:
+        made = [JobId.new().int for _ in range(200)]
+        never_set = [bit for bit in range(80) if not any(job_id >> bit & 1 for job_id in made)]
+        always_set = [bit for bit in range(80) if all(job_id >> bit & 1 for job_id in made)]
+        version_variant_and_room_to_count = [62, 75, 79]
+        assert never_set == version_variant_and_room_to_count
+        assert always_set == [63, 76, 77, 78]
+
+    def test_seeding_the_random_numbers_of_the_process_repeats_no_id(self, clock_of_the_machine: None) -> None:
         state = random.getstate()
         try:
             random.seed(17)
@@ -119,7 +135,7 @@ class TestReadingIds:
         job_id = JobId.new()
         assert {UUID(int=job_id.int): "found"}[job_id] == "found"
 
-    @pytest.mark.parametrize("text", ["", "17", "order-17", str(uuid4())[:-1], "z" * 36])
+    @pytest.mark.parametrize("text", ["", "17", "order-17", "0190f2b1-5c7e-7000-8000-00000000000", "z" * 36])
     def test_any_other_text_is_refused(self, text: str) -> None:
         with pytest.raises(ValueError, match="UUID"):
             JobId.of(text)

@@ -117,7 +117,6 @@ class TestACallableIsRefused:
             (42, "cannot be called", "without brackets"),
             (jobs.send_welcome("ada@example.org"), "cannot be called", "without brackets"),
         ],
-        ids=str,
     )
     def test_with_what_to_write_instead(self, function: Any, why: str, instead: str) -> None:
         with pytest.raises(TargetNotImportableError, match=f"cannot become a job.*{why}.*{instead}"):

@@ -12,7 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 from msgspec.structs import replace
 
 from jobrunr.errors import IllegalJobStateChangeError
-from jobrunr.history import StateChange, read_lines
+from jobrunr.history import ExceptionRecord, StateChange, read_lines
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobExtras, JobUpdate, encode_extras
 from jobrunr.states import JobState
@@ -25,6 +25,21 @@ from tests.unit.test_states import ALLOWED
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+
+
+AT_ONCE = timedelta(0)
+
+
+def retry(
+    job: Job,
+    now: datetime,
+    *,
+    after: timedelta,
+    exception: ExceptionRecord | None = None,
+    why: str = "retry",
+    by: Author = Author.OWNER,
+) -> JobUpdate:
+    return fail_and_retry(job, now, "it failed", exception, delay=after, retry_reason=why, by=by)
 
 
 class TestDecisions:
@@ -66,13 +81,13 @@ class TestDecisions:
 
     def test_a_retry_is_due_after_its_delay(self) -> None:
         job = a_stored_job(JobState.PROCESSING, failures=1)
-        update = fail_and_retry(job, NOON, "it failed", an_exception(), 9 * SECOND, "retry 2 of 10")
+        update = retry(job, NOON, after=9 * SECOND, exception=an_exception(), why="retry 2 of 10")
         assert (update.state, update.run_at, update.reason) == (JobState.SCHEDULED, NOON + 9 * SECOND, "retry 2 of 10")
         assert (update.failures, update.attempts) == (2, 1)
         assert read_lines(update.past)[-1].state is JobState.FAILED
 
     def test_a_retry_without_a_delay_is_enqueued(self) -> None:
-        update = fail_and_retry(a_stored_job(JobState.PROCESSING), NOON, "it failed", None, timedelta(0), "retry 1 of 10")
+        update = retry(a_stored_job(JobState.PROCESSING), NOON, after=AT_ONCE, why="retry 1 of 10")
         assert (update.state, update.run_at, update.reason) == (JobState.ENQUEUED, None, "retry 1 of 10")
 
     def test_what_was_handed_back_unbegun_was_never_tried(self) -> None:
@@ -109,6 +124,17 @@ class TestDecisions:
             succeed(a_stored_job(state), NOON)
 
 
+class TestOrigin:
+    """Where a change starts from: the counts depend on it."""
+
+    @pytest.mark.parametrize("state", [JobState.AWAITING, JobState.SCHEDULED, JobState.ENQUEUED, JobState.PROCESSING])
+    def test_a_change_says_from_which_state_it_leads(self, state: JobState) -> None:
+        job = a_stored_job(state)
+        for update in (fail(job, NOON, "why", by=Author.PERSON), delete(job, NOON, "why")):
+            assert update is not None
+            assert (update.job_id, update.from_state) == (job.id, state)
+
+
 class TestGuards:
     """Who writes, and so what it depends on."""
 
@@ -117,7 +143,7 @@ class TestGuards:
         for update in (
             succeed(job, NOON),
             fail(job, NOON, "it failed"),
-            fail_and_retry(job, NOON, "it failed", None, SECOND, "retry"),
+            retry(job, NOON, after=SECOND),
             hand_back(job, NOON, "the server stops", begun=True),
             delete(job, NOON, "it deletes itself", Author.OWNER),
         ):
@@ -128,7 +154,7 @@ class TestGuards:
         job = a_stored_job(JobState.PROCESSING)
         for update in (
             fail(job, NOON, "its server is gone", by=Author.RESCUER),
-            fail_and_retry(job, NOON, "its server is gone", None, SECOND, "retry", Author.RESCUER),
+            retry(job, NOON, after=SECOND, by=Author.RESCUER),
         ):
             assert (update.token, update.version, update.keep_token) == (job.claim_token, None, False)
 
@@ -155,7 +181,7 @@ class TestTimeOfKeeping:
     def test_what_is_not_at_its_end_does_not_expire(self) -> None:
         job = a_stored_job(JobState.PROCESSING, extras_json=encode_extras(self.RULES))
         assert hand_back(job, NOON, "the server stops", begun=True).expires_at is None
-        assert fail_and_retry(job, NOON, "it failed", None, SECOND, "retry").expires_at is None
+        assert retry(job, NOON, after=SECOND).expires_at is None
 
     @pytest.mark.parametrize(
         "extras", [None, JobExtras(retry_on=("builtins.OSError",)), JobExtras(purge_deleted_after=SECOND)]
@@ -194,12 +220,12 @@ MOVES = [
     Move(lambda job, now: succeed(job, now, "1"), (S.SUCCEEDED,)),
     Move(lambda job, now: fail(job, now, "it failed", an_exception()), (S.FAILED,), fails=True),
     Move(
-        lambda job, now: fail_and_retry(job, now, "it failed", None, 2 * SECOND, "retry"),
+        lambda job, now: retry(job, now, after=2 * SECOND),
         (S.FAILED, S.SCHEDULED),
         fails=True,
     ),
     Move(
-        lambda job, now: fail_and_retry(job, now, "it failed", None, timedelta(0), "retry"),
+        lambda job, now: retry(job, now, after=AT_ONCE),
         (S.FAILED, S.ENQUEUED),
         fails=True,
     ),
@@ -208,7 +234,7 @@ MOVES = [
     Move(lambda job, now: delete(job, now, "it deletes itself", Author.OWNER), (S.DELETED,)),
     Move(lambda job, now: fail(job, now, "its server is gone", by=Author.RESCUER), (S.FAILED,), fails=True),
     Move(
-        lambda job, now: fail_and_retry(job, now, "its server is gone", None, timedelta(0), "retry", Author.RESCUER),
+        lambda job, now: retry(job, now, after=AT_ONCE, by=Author.RESCUER),
         (S.FAILED, S.ENQUEUED),
         fails=True,
     ),

@@ -10,6 +10,8 @@ from jobrunr.texts import shortened, storable
 
 MAX_MESSAGE_SIZE = 2000
 
+_OURS = ("jobrunr.server.", "jobrunr.testing.")
+
 
 def record_exception(error: BaseException, max_traceback_size: int) -> ExceptionRecord:
     """Describe an exception with its causes. Our own frames at the top are left out.
@@ -34,7 +36,7 @@ def _message(error: BaseException) -> str:
 def _traceback(error: BaseException) -> str:
     try:
         frames = error.__traceback__
-        while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith("jobrunr.server."):
+        while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith(_OURS):
             frames = frames.tb_next
         lines = traceback.TracebackException(type(error), error, frames or error.__traceback__, compact=True).format()
         return "".join(lines)

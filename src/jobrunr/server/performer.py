@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 from jobrunr.clock import Clock
-from jobrunr.context import running
+from jobrunr.context import enter
 from jobrunr.errors import JobCancelledError, ServerLostError, UnreadableJobError
 from jobrunr.filters import JobFilters
 from jobrunr.jobs import Job, JobExtras
-from jobrunr.log_context import log_context
+from jobrunr.log_context import enter_log_context
 from jobrunr.options import JobOptions
 from jobrunr.registry import JobActivator, JobRegistry, Runnable
 from jobrunr.retries import GiveUp, Retry, RetryDecision, RetryPolicy, RetryRules, class_name, decide, read_policy
@@ -72,7 +72,7 @@ class Performer:
             return self.failed(run.job, error)
 
     def perform(self, prepared: Prepared, run_coroutine: Callable[[Any], Any]) -> Outcome | None:
-        """Call a function in this thread.
+        """Call a function in this thread, in a `contextvars.Context` that the caller made for it.
 
         Arguments:
             run_coroutine: takes a coroutine that the function returned, runs it and returns its result.
@@ -83,23 +83,23 @@ class Performer:
         run = prepared.run
         filters = self._filters_of(prepared.runnable)
         try:
-            with running(run.context), log_context(**(prepared.extras.log_context or {})):
-                filters.processing(run.job)
-                result = prepared.call(*prepared.args, **prepared.kwargs)
-                if inspect.iscoroutine(result):
-                    result = run_coroutine(result)
+            _enter(prepared)
+            filters.processing(run.job)
+            result = prepared.call(*prepared.args, **prepared.kwargs)
+            if inspect.iscoroutine(result):
+                result = run_coroutine(result)
             return self._succeeded(run, filters, result)
         except BaseException as error:  # noqa: BLE001 - user code: SystemExit of a job must not end the worker
             return self._ended(run, error)
 
     async def perform_async(self, prepared: Prepared) -> Outcome | None:
-        """Await a coroutine function on this loop; otherwise as `perform`."""
+        """Await a coroutine function on this loop, in a task with a context of its own; otherwise as `perform`."""
         run = prepared.run
         filters = self._filters_of(prepared.runnable)
         try:
-            with running(run.context), log_context(**(prepared.extras.log_context or {})):
-                filters.processing(run.job)
-                result = await prepared.call(*prepared.args, **prepared.kwargs)
+            _enter(prepared)
+            filters.processing(run.job)
+            result = await prepared.call(*prepared.args, **prepared.kwargs)
             return self._succeeded(run, filters, result)
         except BaseException as error:  # noqa: BLE001 - user code: SystemExit of a job must not end the loop
             return self._ended(run, error)
@@ -148,7 +148,7 @@ class Performer:
         return decision, error
 
     def _policy_and_rules(self, job: Job, runnable: Runnable | None, error: BaseException) -> tuple[RetryPolicy, RetryRules]:
-        """The call's, then the decorator's, then the application's. For a lost server, which is no fault of the job, none."""
+        """The call's, then the decorator's, then the application's. For a lost server, not the job's fault, none."""
         if isinstance(error, ServerLostError):
             return _at_once, RetryRules()
         declared = (runnable.options if runnable else None) or _NO_OPTIONS
@@ -190,6 +190,12 @@ class Prepared:
 
 def _at_once(job: Job, exception: BaseException, attempt: int, /) -> Retry:
     return Retry(timedelta(0))
+
+
+def _enter(prepared: Prepared) -> None:
+    enter(prepared.run.context)
+    if prepared.extras.log_context:
+        enter_log_context(prepared.extras.log_context)
 
 
 def _extras_or_none(job: Job) -> JobExtras:

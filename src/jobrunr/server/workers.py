@@ -44,6 +44,7 @@ class Workers:
         self._inbox: SimpleQueue[Run | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._idle_threads = 0
+        self._loop_lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: threading.Thread | None = None
         self._quiet = threading.Condition(self._lock)
@@ -54,7 +55,9 @@ class Workers:
         """Run these, in this order, as slots become free."""
         with self._lock:
             self._waiting.extend(runs)
-            self._start_waiting()
+            coroutines = self._fill_slots()
+        if coroutines:
+            self._event_loop().call_soon_threadsafe(self._start_coroutines, coroutines)
 
     def tell_when_hungry(self, waiting: int | None) -> None:
         """Call `hungry` when a job ends and no more than so many wait here; None: do not."""
@@ -129,8 +132,8 @@ class Workers:
 
     # -- slots
 
-    def _start_waiting(self) -> None:
-        """With the lock held: fill free slots with what waits."""
+    def _fill_slots(self) -> list[Run]:
+        """With the lock held: fill free slots with what waits. Returns the runs that the event loop has to start."""
         coroutines: list[Run] = []
         while self._free > 0 and self._waiting:
             run = self._begin_next()
@@ -138,8 +141,7 @@ class Workers:
                 coroutines.append(run)
             else:
                 self._hand_to_thread(run)
-        if coroutines:
-            self._event_loop().call_soon_threadsafe(self._start_coroutines, coroutines)
+        return coroutines
 
     def _begin_next(self) -> Run:
         """With the lock held: the next waiting run gets a slot."""
@@ -217,10 +219,12 @@ class Workers:
     def _event_loop(self) -> asyncio.AbstractEventLoop:
         """The loop, in a thread that starts with the first coroutine."""
         if self._loop is None:
-            loop = asyncio.new_event_loop()
-            thread = threading.Thread(target=self._run_loop, args=(loop,), name="jobrunr-event-loop", daemon=True)
-            self._loop, self._loop_thread = loop, thread
-            thread.start()
+            with self._loop_lock:
+                if self._loop is None:
+                    loop = asyncio.new_event_loop()
+                    thread = threading.Thread(target=self._run_loop, args=(loop,), name="jobrunr-event-loop", daemon=True)
+                    thread.start()
+                    self._loop, self._loop_thread = loop, thread
         return self._loop
 
     @staticmethod
@@ -255,4 +259,6 @@ class Workers:
     def _go_on(self) -> None:
         """On the loop, after a run has ended here: the next that waits, wherever it runs."""
         with self._lock:
-            self._start_waiting()
+            coroutines = self._fill_slots()
+        if coroutines:
+            asyncio.get_running_loop().call_soon(self._start_coroutines, coroutines)

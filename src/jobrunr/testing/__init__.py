@@ -1,5 +1,5 @@
-"""What tests of and with JobRunr need: ways to look at jobs and to run them without a server, a clock to turn, factories, and the
-law that every storage provider is held to.
+"""What tests of and with JobRunr need: ways to look at jobs and to run them without a server, a clock to turn, factories,
+and the law that every storage provider is held to.
 
 Nothing here needs pytest, except `jobrunr.testing.plugin` (its fixtures are there as soon as this library is installed) and
 `jobrunr.testing.contract`.

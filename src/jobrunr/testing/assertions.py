@@ -37,7 +37,7 @@ def assert_enqueued(jobrunr: JobRunr, function: Callable[..., Any], /, *args: An
     Arguments:
         function: as given to ``enqueue``.
         args, kwargs: the arguments of the call, by position or by name, however ``enqueue`` got them; without any, every
-            call of the function will do. An argument that was left to its default when the job was made is left out here too.
+            call of the function will do. What was left to its default when the job was made is left out here too.
 
     Returns:
         the oldest such job.

@@ -63,7 +63,7 @@ def drain(jobrunr: JobRunr, *, most: int = MOST) -> list[Job]:
             _run(Run(job, JobContext(job, recorder, storage)), performer, recorder)
             _tell_of_failure(storage.get(job.id))
     in_order = reversed(dict.fromkeys(reversed(ran)))
-    return [job for job_id in in_order if (job := storage.get(job_id)) is not None]
+    return [found for job_id in in_order if (found := storage.get(job_id)) is not None]
 
 
 def _due(storage: StorageProvider, server: ServerRecord) -> Iterator[Job]:

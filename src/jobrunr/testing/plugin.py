@@ -1,7 +1,7 @@
 """The pytest plugin. It is there as soon as this library is installed; nothing happens until a test asks for a fixture.
 
-Every run of pytest in such an environment imports this module, so it imports hardly more than ``import jobrunr`` does anyway:
-no database, nothing of the application.
+Every run of pytest in such an environment imports this module, so it imports hardly more than ``import jobrunr`` does: no
+database, and nothing of the application.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from jobrunr.testing.clock import TestClock
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where the application is."""
     parser.addini(
         "jobrunr_app", "the application's JobRunr, as module:name, for the fixture jobrunr (default: JobRunr's setting app)"
     )
@@ -44,8 +45,8 @@ def jobrunr_app(request: pytest.FixtureRequest) -> JobRunr:
     where = load_settings({}, os.environ, request.config.rootpath).app
     if where:
         return _application(where, f"the setting app = {where!r}")
-    module = request.node.getparent(pytest.Module)  # None for a doctest in a text file
-    return JobRunr("memory://", application=module.obj.__name__ if module else "doctest")
+    module = getattr(request.node.getparent(pytest.Module), "obj", None)  # a doctest in a text file has none
+    return JobRunr("memory://", application=getattr(module, "__name__", "doctest"))
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def _application(where: str, source: str) -> JobRunr:
         for name in path.split("."):
             found = getattr(found, name)
     except (ImportError, AttributeError, ValueError) as error:
-        advice = "Write module:name, such as shop.jobs:jobrunr; the module must be importable here (see pythonpath in pytest's manual)."
+        advice = "Write module:name, such as shop.jobs:jobrunr; is its folder in pytest's pythonpath?"
         raise pytest.UsageError(f"{source} leads nowhere: {error}. {advice}") from error
     if not isinstance(found, JobRunr):
         raise pytest.UsageError(f"{source} is a {type(found).__name__} and not a JobRunr.")

@@ -8,14 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Select, bindparam, exists, select, update
+from sqlalchemy import Connection, Select, TextualSelect, bindparam, exists, select, update
+from sqlalchemy.exc import DataError, DBAPIError
 
 from jobrunr.ids import new_token
 from jobrunr.jobs import Job
 from jobrunr.states import JobState
+from jobrunr.storage.sql.column_types import Id
 from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.dialects.base import Dialect
-from jobrunr.storage.sql.rows import read_jobs
+from jobrunr.storage.sql.rows import NONSENSE, read_jobs, to_job
 
 
 @dataclass
@@ -125,3 +127,91 @@ class Claiming:
             found += read_jobs(connection, self.dialect, self._first_of_queue, parameters | {"queue": queue})
         found.sort(key=lambda job: (-job.priority, job.state_at, job.id))
         return found[: request.limit]
+
+
+class PostgresqlClaiming(Claiming):
+    """Differs because PostgreSQL can pick, take, count and return jobs in one statement."""
+
+    def __init__(self, dialect: Dialect, counting: Counting) -> None:
+        super().__init__(dialect, counting)
+        self._claim = self._statement(_PICK)
+        self._claim_from_queues = self._statement(_PICK_FROM_QUEUES)
+
+    def _statement(self, pick: str) -> TextualSelect:
+        jobs = self.dialect.tables.jobs
+        statement = self.dialect.statement(
+            "WITH picked AS ("
+            + pick
+            + """
+            ), claimed AS (
+                UPDATE {jobs} AS job
+                SET state = 'PROCESSING', version = version + 1, attempts = attempts + 1, claim_token = :token,
+                    state_at = {now}, started_at = {now}, server_id = :for_server, server_name = :for_server_name
+                FROM picked
+                WHERE job.id = picked.id
+                RETURNING job.*
+            ), counted AS (
+                INSERT INTO {job_counts} (state, amount)
+                SELECT state, sign * amount
+                FROM (VALUES ('ENQUEUED', -1), ('PROCESSING', 1)) AS move (state, sign),
+                     (SELECT count(*) AS amount FROM claimed) AS claims
+                WHERE amount > 0
+            )
+            SELECT """
+            + ", ".join(column.name for column in jobs.c)
+            + " FROM claimed ORDER BY priority DESC, enqueued_at, id"
+        )
+        typed = statement.bindparams(bindparam("token", type_=Id), bindparam("for_server", type_=Id))
+        return typed.columns(*jobs.c)
+
+    def _take_first(self, connection: Connection, request: ClaimRequest) -> list[Job]:
+        parameters: dict[str, Any] = {
+            "for_server": request.server_id,
+            "for_server_name": request.server_name,
+            "token": request.token,
+            "limit": request.limit,
+        }
+        statement = self._claim
+        if request.queues:
+            statement = self._claim_from_queues
+            parameters["queues"] = list(request.queues)
+        try:
+            return [to_job(row) for row in connection.execute(statement, parameters).all()]
+        except DBAPIError as error:
+            if self.dialect.trouble(error) is not None or not isinstance(error, DataError):
+                raise
+        except NONSENSE:
+            pass
+        return self._under_token_of(connection, request)  # they are taken, only that we could not read them
+
+
+_REGISTERED = "EXISTS (SELECT FROM {servers} WHERE id = :for_server)"
+
+_PICK = f"""
+    SELECT id
+    FROM {{jobs}}
+    WHERE state = 'ENQUEUED' AND {_REGISTERED}
+    ORDER BY priority DESC, state_at, id
+    LIMIT :limit
+    FOR UPDATE SKIP LOCKED
+"""
+
+_PICK_FROM_QUEUES = f"""
+    SELECT first.id
+    FROM (SELECT DISTINCT unnest(CAST(:queues AS text[]))) AS wanted (queue)
+    CROSS JOIN LATERAL (
+        SELECT id, priority, state_at
+        FROM {{jobs}} AS job
+        WHERE state = 'ENQUEUED' AND job.queue = wanted.queue AND {_REGISTERED}
+        ORDER BY priority DESC, state_at, id
+        LIMIT :limit
+        FOR UPDATE SKIP LOCKED
+    ) AS first
+    ORDER BY first.priority DESC, first.state_at, first.id
+    LIMIT :limit
+"""
+
+
+def claiming(dialect: Dialect, counting: Counting) -> Claiming:
+    """What claims jobs in this kind of database."""
+    return {"postgresql": PostgresqlClaiming}.get(dialect.name, Claiming)(dialect, counting)

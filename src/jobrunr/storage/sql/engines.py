@@ -10,10 +10,11 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from jobrunr.clock import Clock
 from jobrunr.errors import MissingDriverError, StorageSetupError
 from jobrunr.storage.sql.dialects.base import Dialect
+from jobrunr.storage.sql.dialects.postgresql import PostgresqlDialect
 from jobrunr.storage.sql.dialects.sqlite import SqliteDialect
 from jobrunr.storage.sql.tables import Tables
 
-_DIALECTS: dict[str, type[Dialect]] = {"sqlite": SqliteDialect}
+_DIALECTS: dict[str, type[Dialect]] = {"sqlite": SqliteDialect, "postgresql": PostgresqlDialect}
 
 _SCHEMES = {
     "postgresql": "postgresql+psycopg",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, insert, select
 
 from jobrunr.ids import JobId
@@ -46,6 +47,66 @@ class Inserting:
             connection.execute(self._insert, [new_values(job, now) for job in new])
             self._counting.add(connection, Counter(job.state for job in new))
         return {job.id for job in new}
+
+
+class PostgresqlInserting(Inserting):
+    """Differs because PostgreSQL can leave out what exists, count what was new, and say which, in one statement.
+
+    The jobs travel as one JSON document, which is twice as fast as arrays, one a column: psycopg quotes those in Python,
+    element by element. It is about as fast as COPY, which cannot leave anything out.
+    """
+
+    def __init__(self, dialect: Dialect, counting: Counting) -> None:
+        super().__init__(dialect, counting)
+        self._insert_new = dialect.statement("""
+            WITH new AS (
+                INSERT INTO {jobs} (
+                    id, state, version, target, arguments, name, queue, priority, labels, retries, attempts, failures,
+                    created_at, state_at, scheduled_at, enqueued_at, run_at, reason, recurring_job_id, extras, past
+                )
+                SELECT
+                    id, state, 1, target, arguments, name, queue, priority, labels, retries, 0, 0,
+                    {now}, {now}, CASE state WHEN 'SCHEDULED' THEN {now} END, CASE state WHEN 'ENQUEUED' THEN {now} END,
+                    run_at, reason, recurring_job_id, extras, ''
+                FROM json_to_recordset(CAST(:jobs AS json)) AS job (
+                    id uuid, state text, target text, arguments text, name text, queue text, priority int, labels text,
+                    retries int, run_at timestamptz, reason text, recurring_job_id text, extras text
+                )
+                ON CONFLICT (id) DO NOTHING
+                RETURNING id, state
+            ), counted AS (
+                INSERT INTO {job_counts} (state, amount) SELECT state, count(*) FROM new GROUP BY state
+            )
+            SELECT id FROM new
+        """)
+
+    def _insert_chunk(self, connection: Connection, jobs: list[NewJob]) -> set[JobId]:
+        document = msgspec.json.encode([_new_document(job) for job in jobs]).decode()
+        return {JobId.of(new) for new in connection.execute(self._insert_new, {"jobs": document}).scalars()}
+
+
+def _new_document(job: NewJob) -> dict[str, Any]:
+    """What a new job says of itself, to be sent as JSON."""
+    return {
+        "id": job.id,
+        "state": job.state,
+        "target": job.details.target,
+        "arguments": job.details.arguments,
+        "name": job.name,
+        "queue": job.queue,
+        "priority": job.priority,
+        "labels": encode_labels(job.labels),
+        "retries": job.retries,
+        "run_at": job.run_at,
+        "reason": job.reason,
+        "recurring_job_id": job.recurring_job_id,
+        "extras": encode_extras(job.extras),
+    }
+
+
+def inserting(dialect: Dialect, counting: Counting) -> Inserting:
+    """What inserts jobs into this kind of database."""
+    return {"postgresql": PostgresqlInserting}.get(dialect.name, Inserting)(dialect, counting)
 
 
 def new_values(job: NewJob, now: datetime) -> dict[str, Any]:

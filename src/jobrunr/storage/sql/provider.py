@@ -27,19 +27,19 @@ from jobrunr.storage.contract import (
     RunRecord,
     StorageProvider,
 )
-from jobrunr.storage.sql.claiming import Claiming, ClaimRequest
+from jobrunr.storage.sql.claiming import ClaimRequest, claiming
 from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.database import Database
 from jobrunr.storage.sql.duties import Expiring, Promoting, Rescuing
 from jobrunr.storage.sql.engines import open_dialect
-from jobrunr.storage.sql.inserting import CHUNK, Inserting
+from jobrunr.storage.sql.inserting import CHUNK, inserting
 from jobrunr.storage.sql.journal import Journal
 from jobrunr.storage.sql.looking import Looking
 from jobrunr.storage.sql.notes import Notes
 from jobrunr.storage.sql.schema import Schema
 from jobrunr.storage.sql.servers import Servers
 from jobrunr.storage.sql.tables import DEFAULT_PREFIX
-from jobrunr.storage.sql.updating import Updating
+from jobrunr.storage.sql.updating import updating
 from jobrunr.storage.sql.waking import Queues, WakeUps
 
 
@@ -78,9 +78,9 @@ class SqlStorageProvider(StorageProvider):
         self._database = Database(dialect, owned=owned)
         self._schema = Schema(self._database, dialect)
         self._counting = Counting(dialect)
-        self._inserting = Inserting(dialect, self._counting)
-        self._claiming = Claiming(dialect, self._counting)
-        self._updating = Updating(dialect, self._counting)
+        self._inserting = inserting(dialect, self._counting)
+        self._claiming = claiming(dialect, self._counting)
+        self._updating = updating(dialect, self._counting)
         self._journal = Journal(dialect)
         self._promoting = Promoting(dialect, self._counting)
         self._rescuing = Rescuing(dialect)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, String, bindparam, cast, select, update
 
 from jobrunr.ids import JobId
@@ -85,6 +86,92 @@ class Updating:
             values = [change_values(change) for change in changes if (change.state is JobState.SUCCEEDED) is is_success]
             if values:
                 connection.execute(statement, values)
+
+
+class PostgresqlUpdating(Updating):
+    """Differs because PostgreSQL can lock, write, count and answer in one statement, for changes of all kinds together."""
+
+    def __init__(self, dialect: Dialect, counting: Counting) -> None:
+        super().__init__(dialect, counting)
+        self._change_all = dialect.statement("""
+            WITH wanted AS (
+                SELECT *, state = 'SUCCEEDED' AS succeeded
+                FROM json_to_recordset(CAST(:changes AS json)) AS change (
+                    id uuid, token uuid, version int, kept_token uuid, state text, at timestamptz, run_at timestamptz,
+                    reason text, attempts int, failures int, result text, expires_at timestamptz, past text
+                )
+            ), held AS (
+                SELECT job.id, job.state
+                FROM {jobs} AS job JOIN wanted ON wanted.id = job.id
+                WHERE CASE WHEN wanted.token IS NULL THEN job.version = wanted.version
+                           ELSE job.state = 'PROCESSING' AND job.claim_token = wanted.token END
+                ORDER BY job.id
+                FOR UPDATE OF job
+            ), changed AS (
+                UPDATE {jobs} AS job
+                SET state = wanted.state,
+                    version = job.version + 1,
+                    state_at = wanted.at,
+                    result = wanted.result,
+                    expires_at = wanted.expires_at,
+                    -- Success leaves the attempt in its columns; everything else has put it into the past.
+                    finished_at = CASE WHEN succeeded THEN wanted.at END,
+                    claim_token = wanted.kept_token,
+                    attempts = wanted.attempts,
+                    failures = wanted.failures,
+                    run_at = wanted.run_at,
+                    reason = wanted.reason,
+                    scheduled_at = CASE WHEN succeeded THEN job.scheduled_at
+                                        WHEN wanted.state = 'SCHEDULED' THEN wanted.at END,
+                    enqueued_at = CASE WHEN succeeded THEN job.enqueued_at
+                                       WHEN wanted.state = 'ENQUEUED' THEN wanted.at END,
+                    started_at = CASE WHEN succeeded THEN job.started_at END,
+                    server_id = CASE WHEN succeeded THEN job.server_id END,
+                    server_name = CASE WHEN succeeded THEN job.server_name END,
+                    past = job.past || wanted.past
+                FROM wanted JOIN held ON held.id = wanted.id
+                WHERE job.id = wanted.id
+                RETURNING job.id, held.state AS old, job.state AS new
+            ), counted AS (
+                INSERT INTO {job_counts} (state, amount)
+                SELECT state, sum(amount)
+                FROM (SELECT old, -1 FROM changed UNION ALL SELECT new, 1 FROM changed) AS move (state, amount)
+                GROUP BY state
+                HAVING sum(amount) <> 0
+            )
+            SELECT id FROM changed
+        """)
+
+    def update(self, connection: Connection, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
+        wanted = first_of_each(updates)
+        document = msgspec.json.encode([_document(change) for change in wanted.values()]).decode()
+        changed = frozenset(JobId.of(done) for done in connection.execute(self._change_all, {"changes": document}).scalars())
+        rest = {job_id: change for job_id, change in wanted.items() if job_id not in changed}
+        return changed | self.written_before(connection, rest)
+
+
+def _document(change: JobUpdate) -> dict[str, Any]:
+    """An update, to be sent as JSON."""
+    return {
+        "id": change.job_id,
+        "token": change.token,
+        "version": change.version,
+        "kept_token": change.token if change.keep_token else None,
+        "state": change.state,
+        "at": change.at,
+        "run_at": change.run_at,
+        "reason": change.reason,
+        "attempts": change.attempts,
+        "failures": change.failures,
+        "result": change.result_json,
+        "expires_at": change.expires_at,
+        "past": change.past,
+    }
+
+
+def updating(dialect: Dialect, counting: Counting) -> Updating:
+    """What writes changes of state into this kind of database."""
+    return {"postgresql": PostgresqlUpdating}.get(dialect.name, Updating)(dialect, counting)
 
 
 def first_of_each(updates: Sequence[JobUpdate]) -> dict[JobId, JobUpdate]:

@@ -12,7 +12,11 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 
+from sqlalchemy import Engine, select
+
+from jobrunr.states import JobState
 from jobrunr.storage.contract import Listener
+from jobrunr.storage.sql.tables import Tables
 
 Queues = Collection[str] | None
 """The queues that got jobs; None when that is not known."""
@@ -42,11 +46,13 @@ class Watcher(ABC):
         """End the thread, and wait until it has given back what it holds."""
         self.stopped.set()
         self.interrupt()
-        if self._thread is not threading.current_thread():
-            self._thread.join(timeout=5)
+        self._thread.join(timeout=5)
 
     def interrupt(self) -> None:
         """End a wait of `watch` that is not a wait for `stopped`."""
+
+    def give_back(self) -> None:
+        """Give back what was taken at the beginning; called on the thread, in the end."""
 
     @abstractmethod
     def watch(self) -> None:
@@ -67,6 +73,30 @@ class Watcher(ABC):
                 _log.debug("the watch for new jobs broke off (%s), trying again in about %.1f s", error, self._pause)
                 self.stopped.wait(self._pause * random.uniform(0.5, 1))  # noqa: S311 - not a secret
                 self._pause = min(self._pause * 2, self._LONGEST_PAUSE)
+        self.give_back()
+
+
+class PollingWatcher(Watcher):
+    """Asks the database whether any job is ENQUEUED: often while jobs come and go, once a second when nothing happens."""
+
+    _SHORTEST, _LONGEST = 0.02, 1.0
+
+    def __init__(self, engine: Engine, tables: Tables, on_news: Callable[[Queues], None]) -> None:
+        super().__init__(on_news)
+        self._engine = engine
+        self._any_waiting = select(tables.jobs.c.id).where(tables.jobs.c.state == JobState.ENQUEUED.value).limit(1)
+
+    def watch(self) -> None:
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            interval, was_waiting = self._SHORTEST, False
+            while True:
+                is_waiting = connection.execute(self._any_waiting).first() is not None
+                self.watching(is_work_waiting=is_waiting)
+                # A queue that stays full, because it is others that serve it, is not news for ever.
+                interval = self._SHORTEST if is_waiting and not was_waiting else min(interval * 1.5, self._LONGEST)
+                was_waiting = is_waiting
+                if self.stopped.wait(interval):
+                    return
 
 
 class WakeUps:

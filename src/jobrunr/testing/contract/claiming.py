@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from jobrunr import transitions
 from jobrunr.history import StateChange
 from jobrunr.jobs import Job
 from jobrunr.server_record import ServerRecord
@@ -15,6 +14,7 @@ from jobrunr.states import JobState
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.testing.clock import TestClock
 from jobrunr.testing.contract.base import MANY, Contract, Maker
+from jobrunr.testing.contract.decisions import hand_back, requeue, retry_at_once
 from jobrunr.testing.factories import (
     a_job,
     a_server,
@@ -68,7 +68,7 @@ class Claiming(Contract):
         clock.advance(minutes=1)
         storage.promote(MANY)
         clock.advance(minutes=1)
-        written(storage, transitions.requeue(withdrawn, clock.now(), "again"))
+        written(storage, requeue(withdrawn, clock.now()))
 
         assert ids(storage.claim(server.id, server.name, MANY)) == [made_later.id, made_first.id, withdrawn.id]
 
@@ -208,12 +208,12 @@ class Claiming(Contract):
         for _ in range(3):
             (job,) = storage.claim(server.id, server.name, 1)
             tokens.add(job.claim_token)
-            storage.update([transitions.hand_back(job, clock.now(), "the server stops", begun=True)])
+            storage.update([hand_back(job, clock.now())])
         assert len(tokens) == 3
 
     def test_every_claim_counts_an_attempt(self, storage: StorageProvider, server: ServerRecord, clock: TestClock) -> None:
         first = processing(storage, server)
-        storage.update([transitions.fail_and_retry(first, clock.now(), "it failed", None, timedelta(0), "retry 1 of 10")])
+        storage.update([retry_at_once(first, clock.now())])
 
         (second,) = storage.claim(server.id, server.name, 1)
 

@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 import pytest
 
 from jobrunr import transitions
+from jobrunr.history import ExceptionRecord
 from jobrunr.jobs import Job, JobUpdate
 from jobrunr.testing.factories import an_exception
 from jobrunr.transitions import Author
 
 Decision = Callable[[Job, datetime], JobUpdate]
+
+AT_ONCE = timedelta(0)
 
 
 def succeed(job: Job, now: datetime) -> JobUpdate:
@@ -24,11 +27,11 @@ def fail(job: Job, now: datetime) -> JobUpdate:
 
 
 def retry(job: Job, now: datetime) -> JobUpdate:
-    return transitions.fail_and_retry(job, now, "it failed", an_exception(), timedelta(seconds=3), "retry 1 of 10")
+    return _again(job, now, "it failed", after=timedelta(seconds=3), exception=an_exception())
 
 
 def retry_at_once(job: Job, now: datetime) -> JobUpdate:
-    return transitions.fail_and_retry(job, now, "it failed", None, timedelta(0), "retry 1 of 10")
+    return _again(job, now, "it failed", after=AT_ONCE)
 
 
 def hand_back(job: Job, now: datetime) -> JobUpdate:
@@ -36,7 +39,7 @@ def hand_back(job: Job, now: datetime) -> JobUpdate:
 
 
 def rescue(job: Job, now: datetime) -> JobUpdate:
-    return transitions.fail_and_retry(job, now, "its server is gone", None, timedelta(0), "retry 1 of 10", Author.RESCUER)
+    return _again(job, now, "its server is gone", after=AT_ONCE, by=Author.RESCUER)
 
 
 def withdraw(job: Job, now: datetime) -> JobUpdate:
@@ -45,6 +48,18 @@ def withdraw(job: Job, now: datetime) -> JobUpdate:
 
 def requeue(job: Job, now: datetime) -> JobUpdate:
     return _made(transitions.requeue(job, now, "again"))
+
+
+def _again(
+    job: Job,
+    now: datetime,
+    reason: str,
+    *,
+    after: timedelta,
+    exception: ExceptionRecord | None = None,
+    by: Author = Author.OWNER,
+) -> JobUpdate:
+    return transitions.fail_and_retry(job, now, reason, exception, delay=after, retry_reason="retry 1 of 10", by=by)
 
 
 def _made(update: JobUpdate | None) -> JobUpdate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -22,10 +22,12 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    inspect,
     text,
 )
 from sqlalchemy.dialects.postgresql import Insert, insert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.schema import CreateSchema
 
 from jobrunr.clock import Clock
 from jobrunr.errors import StorageSetupError
@@ -34,7 +36,7 @@ from jobrunr.storage.sql.dialects.base import Trouble
 from jobrunr.storage.sql.dialects.on_conflict import OnConflictDialect
 from jobrunr.storage.sql.dialects.postgresql_waking import ChannelWatcher, Notifier
 from jobrunr.storage.sql.tables import Tables
-from jobrunr.storage.sql.waking import Queues, Watcher
+from jobrunr.storage.sql.waking import PollingWatcher, Queues, Watcher
 
 _CONFLICTS = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 _UNAVAILABLE_CLASSES = frozenset({"08", "53", "57", "58"})  # connection, resources, operator intervention, system
@@ -49,19 +51,125 @@ class PostgresqlDialect(OnConflictDialect):
     database_clock: ClassVar[ColumnElement[Any] | None] = func.statement_timestamp(type_=UtcTime())
 
     def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta) -> None:
-        super().__init__(engine, tables, clock, timeout)
-        # Differs because a statement alone is a transaction, and BEGIN and COMMIT around it are two round trips more.
-        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._read_committed = engine.execution_options(isolation_level="READ COMMITTED")
-        self._notifier = Notifier(self._autocommit, tables)
+        # Differs because a statement alone is a transaction here; BEGIN and COMMIT around it are two round trips more.
+        super().__init__(engine.execution_options(isolation_level="AUTOCOMMIT"), tables, clock, timeout)
+        self._notifier = Notifier(self.engine, tables)
 
     @classmethod
     def make_engine(cls, url: URL, timeout: timedelta) -> Engine:
         engine = create_engine(
-            url, hide_parameters=True, connect_args=_connect_args(url, timeout), pool_reset_on_return=None, pool_timeout=timeout.total_seconds()
+            url,
+            hide_parameters=True,
+            isolation_level="AUTOCOMMIT",
+            pool_timeout=timeout.total_seconds(),
+            connect_args=_connect_args(url, timeout) if url.get_driver_name() == "psycopg" else {},
         )
         if engine.dialect.driver == "psycopg":
-            from jobrunr.storage.sql.dialects.psycopg_deadlines import connect_with_deadline  # noqa: PLC0415 - optional driver
+            # An optional driver: whoever uses another database does not have it.
+            from jobrunr.storage.sql.dialects.psycopg_deadlines import connect_with_deadline  # noqa: PLC0415
 
             event.listen(engine, "do_connect", connect_with_deadline(timeout))
         return engine
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
+            yield connection
+            connection.commit()
+
+    def writing_once(self) -> AbstractContextManager[Connection]:
+        return self.reading()
+
+    def among(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        return column == any_(bindparam("ids", type_=ARRAY(Id)))
+
+    def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return cast(column, Text)
+
+    def has_label(self, labels: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
+        return func.strpos(labels, piece) > 0
+
+    def insert_into(self, table: Table) -> Insert:
+        return insert(table)
+
+    def make_watcher(self, on_news: Callable[[Queues], None]) -> Watcher:
+        if self.engine.dialect.driver != "psycopg":
+            return PollingWatcher(self.engine, self.tables, on_news)
+        return ChannelWatcher(self.engine, self.tables, self._notifier, on_news)
+
+    def tell_others(self, queues: Queues) -> None:
+        self._notifier.tell(queues)
+
+    def close(self) -> None:
+        self._notifier.close()
+
+    def start_anew_after_fork(self) -> None:
+        super().start_anew_after_fork()
+        self._notifier.start_anew_after_fork()
+
+    def check(self, connection: Connection) -> None:
+        is_replica, encoding = connection.execute(_STATE_OF_SERVER).one()
+        if is_replica:
+            raise StorageSetupError(
+                "This PostgreSQL server is a replica, which can only be read. Connect to the primary; with several hosts in "
+                "the URL, add target_session_attrs=read-write."
+            )
+        if encoding != "UTF8":
+            raise StorageSetupError(f"The encoding of this database is {encoding}. Jobs hold any text and need UTF8.")
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            connection.detach()  # it is closed in the end, and takes its settings and its lock with it
+            driver: Any = connection.connection.dbapi_connection
+            driver.seconds = None
+            connection.exec_driver_sql("SET statement_timeout TO 0")
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _lock_key(self.tables)})
+            connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
+            if self.tables.schema is not None and not inspect(connection).has_schema(self.tables.schema):
+                connection.execute(CreateSchema(self.tables.schema))
+            yield connection
+            connection.commit()
+
+    def trouble(self, error: DBAPIError) -> Trouble | None:
+        state = getattr(error.orig, "sqlstate", None)
+        if state in _CONFLICTS:
+            return Trouble.CONFLICT
+        if error.connection_invalidated:
+            return Trouble.LOST
+        if state is None:
+            return Trouble.UNAVAILABLE if isinstance(error, OperationalError) else None
+        return Trouble.UNAVAILABLE if state in _UNAVAILABLE or state[:2] in _UNAVAILABLE_CLASSES else None
+
+
+_STATE_OF_SERVER = text("SELECT pg_is_in_recovery(), current_setting('server_encoding')")
+
+
+def _connect_args(url: URL, timeout: timedelta) -> dict[str, Any]:
+    """What a connection is told at its beginning; what the URL says goes before it."""
+    milliseconds = int(timeout.total_seconds() * 1000)
+    ours: dict[str, Any] = {
+        "application_name": "jobrunr",
+        "connect_timeout": max(2, int(timeout.total_seconds() / 2)),
+        "tcp_user_timeout": milliseconds,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "options": " ".join(
+            (
+                f"-c statement_timeout={milliseconds}",
+                "-c timezone=UTC",
+                # A prepared statement may be run by a plan that was made when the table was small. Planning anew each time
+                # costs a tenth of a millisecond and always fits.
+                "-c plan_cache_mode=force_custom_plan",
+                str(url.query.get("options", "")),
+            )
+        ),
+    }
+    return {key: value for key, value in ours.items() if key not in url.query or key == "options"}
+
+
+def _lock_key(tables: Tables) -> int:
+    """A number for an advisory lock that belongs to these tables."""
+    return zlib.crc32(f"jobrunr migration {tables.schema}.{tables.prefix}".encode())

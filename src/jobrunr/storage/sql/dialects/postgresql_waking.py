@@ -11,15 +11,14 @@ import atexit
 import json
 import logging
 import os
-import select
+import selectors
 import threading
 import time
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy import select as select_sql
+from sqlalchemy import Connection, Engine, select, text
 
 from jobrunr.states import JobState
 from jobrunr.storage.sql.tables import Tables
@@ -28,7 +27,9 @@ from jobrunr.storage.sql.waking import Queues, Watcher
 _log = logging.getLogger("jobrunr.storage")
 
 _MAX_PAYLOAD = 7999
-"""What PostgreSQL takes as payload of a notification, in bytes."""
+"""What PostgreSQL takes as the payload of a notification, in bytes."""
+
+_NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 
 def channel_of(connection: Connection, tables: Tables) -> str:
@@ -42,7 +43,7 @@ class Notifier:
 
     Arguments:
         engine: makes connections that commit every statement.
-        tables: which channel.
+        tables: whose news.
     """
 
     _INTERVAL = 0.005
@@ -52,9 +53,141 @@ class Notifier:
     def __init__(self, engine: Engine, tables: Tables) -> None:
         self._engine = engine
         self._tables = tables
+        self.backend_pid: int | None = None
+        """Which process of the server sends for us: a listener of ours need not listen to it."""
+        self.start_anew_after_fork()
+        _notifiers.add(self)
+
+    def start_anew_after_fork(self) -> None:
+        """The thread and what it had to say stayed in the parent."""
         self._changed = threading.Condition()
-        self._news: set[str] = set()
-        self._is_any = False
+        self._news: set[str] | None = set()
+        self._is_closing = False
         self._thread: threading.Thread | None = None
-        self._is_sending = False
-        self._closing = False
+        self.backend_pid = None
+
+    def tell(self, queues: Queues) -> None:
+        """Say soon that these queues got jobs."""
+        with self._changed:
+            if queues is None or self._news is None:
+                self._news = None
+            else:
+                self._news.update(queues)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="jobrunr-Notifier", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Say what is left to say, and end."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout=2)
+
+    def _run(self) -> None:
+        connection: Connection | None = None
+        channel = ""
+        try:
+            while (news := self._next_news()) != set():
+                try:
+                    if connection is None:
+                        connection, channel = self._connect()
+                    connection.execute(_NOTIFY, {"channel": channel, "payload": _payload(news)})
+                except Exception as error:  # noqa: BLE001 - a hint less; whoever waits for it polls
+                    _log.debug("other processes were not told about new jobs: %s", error)
+                    if connection is not None:
+                        connection.invalidate()
+                        connection.close()
+                    connection = None
+                time.sleep(self._INTERVAL)
+        finally:
+            if connection is not None:
+                connection.close()
+
+    def _next_news(self) -> set[str] | None:
+        """What is to be said, None for everything; an empty set when it is time to end."""
+        with self._changed:
+            if self._news == set() and not self._is_closing:
+                self._changed.wait(self._IDLE)
+            news, self._news = self._news, set()
+            if news == set():
+                self._thread = None  # under the lock: who comes now starts another
+            return news
+
+    def _connect(self) -> tuple[Connection, str]:
+        connection = self._engine.connect()
+        connection.detach()
+        connection.exec_driver_sql("SET synchronous_commit TO off")
+        self.backend_pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        return connection, channel_of(connection, self._tables)
+
+
+_notifiers: weakref.WeakSet[Notifier] = weakref.WeakSet()
+
+
+@atexit.register
+def _say_what_is_left() -> None:
+    """A program that enqueues and ends has told the others."""
+    for notifier in list(_notifiers):
+        notifier.close()
+
+
+def _payload(news: set[str] | None) -> str:
+    """The queues that got jobs; nothing stands for any."""
+    text = "" if news is None else json.dumps(sorted(news))
+    return text if len(text) <= _MAX_PAYLOAD else ""
+
+
+def _queues_of(payload: str) -> Queues:
+    try:
+        queues = json.loads(payload) if payload else None
+    except ValueError:
+        return None
+    return queues if isinstance(queues, list) else None
+
+
+class ChannelWatcher(Watcher):
+    """Listens on a channel, on a connection of its own."""
+
+    _PROBE = 30.0
+    """Seconds of silence after which the connection is asked whether it is still one."""
+
+    def __init__(self, engine: Engine, tables: Tables, notifier: Notifier, on_news: Callable[[Queues], None]) -> None:
+        super().__init__(on_news)
+        self._engine = engine
+        self._tables = tables
+        self._notifier = notifier
+        self._any_waiting = select(tables.jobs.c.id).where(tables.jobs.c.state == JobState.ENQUEUED.value).limit(1)
+        self._wake_end, self._wake = os.pipe()
+
+    def interrupt(self) -> None:
+        os.write(self._wake, b".")
+
+    def watch(self) -> None:
+        with self._engine.connect() as connection, selectors.DefaultSelector() as selector:
+            connection.detach()
+            driver: Any = connection.connection.dbapi_connection
+            driver.add_notify_handler(lambda notify: self._hear(notify.pid, notify.payload))
+            channel = channel_of(connection, self._tables)
+            connection.exec_driver_sql(f'LISTEN "{channel}"')
+            self.watching(is_work_waiting=connection.execute(self._any_waiting).first() is not None)
+            selector.register(driver.fileno(), selectors.EVENT_READ)
+            selector.register(self._wake_end, selectors.EVENT_READ)
+            while not self.stopped.is_set():
+                if not selector.select(self._PROBE):
+                    connection.exec_driver_sql("SELECT 1")
+                    continue
+                driver.pgconn.consume_input()
+                while notification := driver.pgconn.notifies():
+                    self._hear(notification.be_pid, notification.extra.decode())
+
+    def _hear(self, sender: int, payload: str) -> None:
+        if sender != self._notifier.backend_pid:
+            self.on_news(_queues_of(payload))
+
+    def give_back(self) -> None:
+        os.close(self._wake_end)
+        os.close(self._wake)

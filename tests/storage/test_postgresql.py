@@ -1,0 +1,14 @@
+"""PostgreSQL, held to the storage law."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import URL
+
+from tests.storage.sql_contract import SqlContract
+
+
+class TestPostgresql(SqlContract):
+    @pytest.fixture
+    def url(self, postgresql: URL) -> URL:
+        return postgresql
