@@ -7,6 +7,8 @@
 ...     pass  # your application, or wait for a signal
 """
 
+import logging
+
 from jobrunr.context import JobContext, current_job
 from jobrunr.errors import DoNotRetry, JobRunrError
 from jobrunr.filters import JobFilter
@@ -23,6 +25,8 @@ from jobrunr.settings import Settings
 from jobrunr.states import JobState
 from jobrunr.storage.contract import JobPage, LogLine, StorageProvider
 from jobrunr.version import VERSION as __version__  # noqa: N811 - the name that everybody looks for
+
+logging.getLogger("jobrunr").addHandler(logging.NullHandler())  # quiet until the application sets up its logging
 
 __all__ = [
     "BackgroundJobServer",

@@ -1,8 +1,9 @@
 """What a lambda calls, and with what: ``lambda: mail_service.send(user.id)`` is taken apart, and never stored.
 
-The lambda's source is found by the positions in its code. Its body must be exactly one call. In a copy of the source,
-``f(a, *b, c=d)`` becomes ``jobrunr_capture(f, a, *b, c=d)``, and that is run in place of the lambda, now, with the same
-globals and the same closure: Python itself evaluates the arguments as it would have for the call.
+Its body must be exactly one call. In a copy of the module's source, ``f(a, *b, c=d)`` becomes
+``jobrunr_capture(f, a, *b, c=d)``. The source is compiled with and without this change; where the lambda's own code is found
+in the one, its changed code stands in the other. That is run in place of the lambda, now, with the same globals and the same
+closure: Python itself evaluates the arguments as it would have for the call.
 
 This is the one place that compiles anything: source of the running program, of a function that the caller holds in hand.
 Nothing that was ever stored comes here.
@@ -74,65 +75,44 @@ def _capture(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Call
 @functools.lru_cache(maxsize=1000)
 def _capturing(code: CodeType) -> CodeType:
     """The code of a lambda, changed so that it returns the parts of its call instead of making it."""
-    statement, found = _source_of(code)
-    if code not in _codes_in(_compile(statement, code)):
-        _refuse(code, "its source has changed since it was imported")
-    call = _the_call(found, code)
-    call.args.insert(0, call.func)
-    call.func = ast.Name(_CAPTURE, ast.Load())
-    found.args.kwonlyargs.append(ast.arg(_CAPTURE))
-    found.args.kw_defaults.append(None)
-    changed = _compile(ast.fix_missing_locations(statement), code)
-    return next(inner for inner in _codes_in(changed) if _CAPTURE in inner.co_varnames)
-
-
-def _source_of(code: CodeType) -> tuple[ast.stmt, ast.Lambda]:
-    """The lambda in the syntax tree, and the statement at the top level of the module that it is a part of."""
-    linecache.checkcache(code.co_filename)
+    source = _source_of(code)
     try:
-        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
+        changed = _capturing_all(source, code.co_filename, code.co_flags & _FUTURE_FLAGS).get(code)
     except SyntaxError:
+        changed = None
+    if changed is None:
         _refuse(code, "its source has changed since it was imported")
-    found = [
-        (statement, node)
-        for statement in tree.body
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno and _may_be(node, code)
-    ]
-    if not found:
+    if _CAPTURE not in changed.co_varnames:
+        _refuse_call(source, code)
+    return changed
+
+
+def _source_of(code: CodeType) -> str:
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename)
+    if not lines:
         _refuse(code, "its source is not at hand")
-    if len(found) > 1:
-        _refuse(code, "several lambdas stand on its line, and Python was told to forget which is which")
-    return found[0]
+    return "".join(lines)
 
 
-def _may_be(node: ast.Lambda, code: CodeType) -> bool:
-    """Whether the code has an instruction that stands for the whole body of the lambda, or knows no columns at all."""
-    positions = set(code.co_positions())
-    body = node.body
-    exact = (body.lineno, body.end_lineno, body.col_offset, body.end_col_offset)
-    return exact in positions or all(column is None for *_, column in positions)
+@functools.lru_cache(maxsize=64)
+def _capturing_all(source: str, filename: str, flags: int) -> dict[CodeType, CodeType]:
+    """The codes of all lambdas in a module, as they are, and changed where that can be done.
 
-
-def _the_call(node: ast.Lambda, code: CodeType) -> ast.Call:
-    call = node.body
-    if not isinstance(call, ast.Call):
-        _refuse(code, "it makes no call")
-    for part in (call.func, *call.args, *call.keywords):
-        for inner in ast.walk(part):
-            why = _NOT_ALLOWED.get(type(inner))
-            if why is not None:
-                plain = ", ".join(map(ast.unparse, (call.func, *call.args, *call.keywords)))
-                _refuse(code, why, f"Write enqueue({plain}).")
-    return call
-
-
-def _compile(statement: ast.stmt, code: CodeType) -> CodeType:
-    """Compile one statement as when its module was imported. It is never run; it holds the lambda's code."""
-    module = ast.Module([statement], type_ignores=[])
-    flags = code.co_flags & _FUTURE_FLAGS
-    compiled: CodeType = compile(module, code.co_filename, "exec", flags=flags, dont_inherit=True)
-    return compiled
+    The module is compiled as when it was imported, and as a whole, because how a name is compiled can depend on an import
+    at the other end of the file. It is never run. A code that is not found here belongs to another version of the source.
+    """
+    tree = ast.parse(source)
+    before = compile(tree, filename, "exec", flags=flags, dont_inherit=True)
+    for node in list(ast.walk(tree)):
+        if isinstance(node, ast.Lambda) and isinstance(node.body, ast.Call) and _objection(node) is None:
+            node.body.args.insert(0, node.body.func)
+            node.body.func = ast.Name(_CAPTURE, ast.Load())
+            node.args.kwonlyargs.append(ast.arg(_CAPTURE))
+            node.args.kw_defaults.append(None)
+    after = compile(ast.fix_missing_locations(tree), filename, "exec", flags=flags, dont_inherit=True)
+    pairs = zip(_codes_in(before), _codes_in(after), strict=True)  # the changes add no code, and take none away
+    return {old: new for old, new in pairs if old.co_name == "<lambda>"}
 
 
 def _codes_in(code: CodeType) -> Iterator[CodeType]:
@@ -140,6 +120,24 @@ def _codes_in(code: CodeType) -> Iterator[CodeType]:
         if isinstance(constant, CodeType):
             yield constant
             yield from _codes_in(constant)
+
+
+def _objection(node: ast.Lambda) -> str | None:
+    """Why this lambda is not exactly one call."""
+    if not isinstance(node.body, ast.Call):
+        return "it makes no call"
+    inside = (inner for part in ast.iter_child_nodes(node.body) for inner in ast.walk(part))
+    return next((_NOT_ALLOWED[type(inner)] for inner in inside if type(inner) in _NOT_ALLOWED), None)
+
+
+def _refuse_call(source: str, code: CodeType) -> Never:
+    """Say what is wrong with a lambda, and how to write the same without one."""
+    lambdas = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Lambda))
+    on_its_line = (node for node in lambdas if node.lineno == code.co_firstlineno)
+    node, why = next((node, why) for node in on_its_line if (why := _objection(node)))
+    if not isinstance(node.body, ast.Call):
+        _refuse(code, why)
+    _refuse(code, why, f"Write enqueue({', '.join(map(ast.unparse, ast.iter_child_nodes(node.body)))}).")
 
 
 def _refuse(code: CodeType, why: str, instead: str = "Write enqueue(mail_service.send, user.id).") -> Never:

@@ -15,6 +15,9 @@ SHOP = """
     class company:
         jobs = jobrunr
 
+    def make_jobrunr() -> JobRunr:
+        return jobrunr
+
     def send(email: str) -> str:
         return f"sent to {email}"
 
@@ -86,8 +89,12 @@ def test_the_clock_turns_the_time_of_the_jobs(shop: pytest.Pytester) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    ["[tool.pytest.ini_options]\njobrunr_app = 'shop:company.jobs'", "[tool.jobrunr]\napp = 'shop:jobrunr'"],
-    ids=["ini option in pyproject.toml", "setting of JobRunr"],
+    [
+        "[tool.pytest.ini_options]\njobrunr_app = 'shop:company.jobs'",
+        "[tool.pytest.ini_options]\njobrunr_app = 'shop:make_jobrunr'",
+        "[tool.jobrunr]\napp = 'shop:jobrunr'",
+    ],
+    ids=["ini option in pyproject.toml", "a function that makes it", "setting of JobRunr"],
 )
 def test_the_application_is_found_by_what_pyproject_says(shop: pytest.Pytester, option: str) -> None:
     shop.makepyprojecttoml(option)
@@ -159,7 +166,8 @@ def test_the_fixture_for_the_application_can_be_overridden(shop: pytest.Pytester
         ("shop:jobrunner", "leads nowhere: module 'shop' has no attribute 'jobrunner'*Write module:name*"),
         ("shop", "leads nowhere: module 'shop' has no attribute ''*Write module:name*"),
         (":jobrunr", "leads nowhere: Empty module name*Write module:name*"),
-        ("shop:send", "is a function and not a JobRunr."),
+        ("shop:send", "leads nowhere: send() missing 1 required positional argument: 'email'*Write module:name*"),
+        ("shop:company", "is a company and not a JobRunr."),
     ],
 )
 def test_an_application_that_is_none_is_refused_with_a_sentence(shop: pytest.Pytester, value: str, problem: str) -> None:

@@ -20,9 +20,11 @@ from jobrunr.ids import JobId, new_token
 
 @pytest.fixture
 def clock_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every look at the clock finds the next millisecond."""
-    milliseconds = count(time.time_ns() // 1_000_000 + 1)
+    """Every look at the clock finds the next millisecond, and no id was made before."""
+    milliseconds = count(time.time_ns() // 1_000_000)
+    monkeypatch.setattr(ids, "_last", 0)
     monkeypatch.setattr(ids.time, "time_ns", lambda: next(milliseconds) * 1_000_000)
+    monkeypatch.setattr(ids, "_last", 0)  # put back behind the test: the next one would find ids from the future
 
 
 class TestNewIds:

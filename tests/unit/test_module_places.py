@@ -41,7 +41,18 @@ def write(file: Path, source: str = EXPLOSIVE) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["os", "os.path", "builtins", "sys", "_thread", "subprocess", "xml.etree.ElementTree", "zipimport", "antigravity", "math"],
+    [
+        "os",
+        "os.path",
+        "builtins",
+        "sys",
+        "_thread",
+        "subprocess",
+        "xml.etree.ElementTree",
+        "zipimport",
+        "antigravity",
+        "math",
+    ],
 )
 def test_the_standard_library_is_known(module: str) -> None:
     assert place_of(module) is STANDARD_LIBRARY
@@ -49,7 +60,9 @@ def test_the_standard_library_is_known(module: str) -> None:
         assert module not in sys.modules
 
 
-@pytest.mark.parametrize("module", ["pytest", "msgspec.json", "sqlalchemy.dialects.postgresql.psycopg", "_pytest.monkeypatch"])
+@pytest.mark.parametrize(
+    "module", ["pytest", "msgspec.json", "sqlalchemy.dialects.postgresql.psycopg", "_pytest.monkeypatch"]
+)
 def test_installed_packages_are_known(module: str) -> None:
     assert place_of(module) is INSTALLED
 
@@ -79,7 +92,9 @@ def test_a_directory_of_installed_packages_is_known_by_its_name(
     assert place_of("lib.jobs") is INSTALLED
 
 
-def test_a_link_into_or_out_of_such_a_directory_counts_as_installed(path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_link_into_or_out_of_such_a_directory_counts_as_installed(
+    path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     write(elsewhere / "site-packages" / "lib.py")
     (path / "linked.py").symlink_to(elsewhere / "site-packages" / "lib.py")

@@ -121,7 +121,9 @@ class TestDescribing:
         assert (slow.queue, slow.retries) == ("slow", 1)
 
     @pytest.mark.parametrize("function", [jobs.lines, jobs.pages])
-    def test_refuses_a_generator_whose_body_would_never_run(self, registry: JobRegistry, function: Callable[..., Any]) -> None:
+    def test_refuses_a_generator_whose_body_would_never_run(
+        self, registry: JobRegistry, function: Callable[..., Any]
+    ) -> None:
         with pytest.raises(JobRefusedError, match="is a generator: calling it runs nothing of it"):
             registry.describe(function)
 
@@ -131,7 +133,9 @@ class TestDescribing:
             registry.describe(jobs.first_of_two)
 
     def test_refuses_what_is_not_offered_and_says_what_to_add(self, registry: JobRegistry) -> None:
-        with pytest.raises(TargetNotOfferedError, match="standard library.*@job.*add 'subprocess:run' to the setting allowed_tar"):
+        with pytest.raises(
+            TargetNotOfferedError, match="standard library.*@job.*add 'subprocess:run' to the setting allowed_tar"
+        ):
             registry.describe(importlib.import_module("subprocess").run)
 
     def test_refuses_a_builtin(self, registry: JobRegistry) -> None:
@@ -278,7 +282,9 @@ class TestOffered:
                     registry.resolve(target)
 
     def test_is_no_inherited_method_of_what_is_not_offered(self, project: Project) -> None:
-        project.write("lib.py", "class Base:\n    def run(self): ...\n    @classmethod\n    def make(cls): ...\n", installed=True)
+        project.write(
+            "lib.py", "class Base:\n    def run(self): ...\n    @classmethod\n    def make(cls): ...\n", installed=True
+        )
         project.write("own.py", "import lib\nclass Child(lib.Base): ...\n")
         for name in ("run", "make"):
             with pytest.raises(TargetForbiddenError, match="the module lib belongs to an installed package"):
@@ -309,7 +315,9 @@ class TestOffered:
 class TestFailures:
     def test_name_the_function_that_is_gone(self, project: Project) -> None:
         project.write("own.py")
-        with pytest.raises(TargetNotFoundError, match=r"'own:walk' cannot be run: the module own has no 'walk'.*renamed, moved"):
+        with pytest.raises(
+            TargetNotFoundError, match=r"'own:walk' cannot be run: the module own has no 'walk'.*renamed, moved"
+        ):
             JobRegistry("own").resolve("own:walk")
 
     @pytest.mark.parametrize("target", ["own.jobs:run", "own.more.jobs:run", "gone:run", "own.there.deeper:run"])

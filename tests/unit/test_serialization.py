@@ -189,7 +189,9 @@ moments = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=
 orders = st.builds(
     Order,
     id=st.integers(),
-    lines=st.lists(st.builds(Line, article=st.text(), price=st.decimals(allow_nan=False, allow_infinity=False), count=st.integers())),
+    lines=st.lists(
+        st.builds(Line, article=st.text(), price=st.decimals(allow_nan=False, allow_infinity=False), count=st.integers())
+    ),
     ordered_at=st.none() | moments,
     color=st.sampled_from(Color),
 )
@@ -392,7 +394,9 @@ class TestAValueIsRefused:
     def test_when_an_annotation_that_cannot_be_resolved_hides_its_type(self) -> None:
         def function(value: Nothing) -> None: ...
 
-        with pytest.raises(ArgumentError, match="Its annotation Nothing is of no use: it cannot be resolved while the program"):
+        with pytest.raises(
+            ArgumentError, match="Its annotation Nothing is of no use: it cannot be resolved while the program"
+        ):
             ArgumentCodec("shop:function", function).encode((NOON,), {})
 
 
@@ -409,14 +413,18 @@ class TestACallIsRefused:
     def test_with_the_parameters_of_the_function(self, args: tuple[Any, ...], kwargs: dict[str, Any], problem: str) -> None:
         def send(email: str, copies: int = 1) -> None: ...
 
-        with pytest.raises(ArgumentError, match=rf"shop:send: {problem}. Its parameters are \(email: 'str', copies: 'int' = 1\)"):
+        with pytest.raises(
+            ArgumentError, match=rf"shop:send: {problem}. Its parameters are \(email: 'str', copies: 'int' = 1\)"
+        ):
             ArgumentCodec("shop:send", send).encode(args, kwargs)
 
     def test_when_it_would_take_more_bytes_than_allowed(self) -> None:
         codec = codec_for(str)
         just_fits = len(codec.encode(("é" * 10,), {}).encode())
         assert codec.encode(("é" * 10,), {}, just_fits)
-        with pytest.raises(TooLargeError, match=f"arguments of shop:function would take {just_fits} bytes; the limit is .*max_arg"):
+        with pytest.raises(
+            TooLargeError, match=f"arguments of shop:function would take {just_fits} bytes; the limit is .*max_arg"
+        ):
             codec.encode(("é" * 10,), {}, just_fits - 1)
 
 
@@ -547,7 +555,10 @@ class TestStoredArgumentsThatDoNotFit:
             ('{"one":1,"two":2,"four":4,"*":[9]}', r"parameter 'three' is missing before '\*'"),
             ('{"one":1,"two":2,"four":4,"**":{"two":9}}', r"two stand among the \*\*kwargs"),
             ('{"one":1,"two":2,"four":4,"**":[]}', r"parameter '\*\*': Expected `object`, got `array`"),
-            ('{"one":1,"two":2,"four":4,"*":[1,2,"x"],"three":3}', r"parameter '\*': Expected `int`, got `str` \(at \[2\]\)"),
+            (
+                '{"one":1,"two":2,"four":4,"*":[1,2,"x"],"three":3}',
+                r"parameter '\*': Expected `int`, got `str` \(at \[2\]\)",
+            ),
         ],
     )
     def test_name_the_cause_among_the_stars(self, arguments: str, problem: str) -> None:

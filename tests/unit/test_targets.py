@@ -234,7 +234,14 @@ if __name__ == "__main__":
 def python(*arguments: str, cwd: Path, stdin: str | None = None) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=cwd, env=environment, input=stdin, capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=environment,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
     )
     return done.stdout.strip()
 

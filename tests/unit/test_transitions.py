@@ -7,8 +7,9 @@ from itertools import pairwise
 from uuid import UUID
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 from msgspec.structs import replace
 
 from jobrunr.errors import IllegalJobStateChangeError
@@ -216,7 +217,7 @@ class Move:
 
 
 S = JobState
-MOVES = [
+BY_THE_OWNER = [
     Move(lambda job, now: succeed(job, now, "1"), (S.SUCCEEDED,)),
     Move(lambda job, now: fail(job, now, "it failed", an_exception()), (S.FAILED,), fails=True),
     Move(
@@ -232,6 +233,8 @@ MOVES = [
     Move(lambda job, now: hand_back(job, now, "the server stops", begun=True), (S.ENQUEUED,)),
     Move(lambda job, now: hand_back(job, now, "the server stops", begun=False), (S.ENQUEUED,), untries=True),
     Move(lambda job, now: delete(job, now, "it deletes itself", Author.OWNER), (S.DELETED,)),
+]
+BY_OTHERS = [
     Move(lambda job, now: fail(job, now, "its server is gone", by=Author.RESCUER), (S.FAILED,), fails=True),
     Move(
         lambda job, now: retry(job, now, after=AT_ONCE, by=Author.RESCUER),
@@ -292,6 +295,8 @@ class AnySequence(RuleBasedStateMachine):
 
     read = Bundle("read")
     """Jobs as somebody read them at some time."""
+    claimed = Bundle("claimed")
+    """Jobs as some owner got them at some time."""
     sent = Bundle("sent")
     """Updates that were sent, and may be sent again."""
 
@@ -320,11 +325,11 @@ class AnySequence(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.clock.advance(seconds=seconds)
 
-    @rule(target=read, job=read)
+    @rule(target=read, job=read | claimed)
     def somebody_looks(self, job: Job) -> Job:
         return self.storage.get(job.id) or job
 
-    @rule(target=read, limit=st.integers(1, 3))
+    @rule(target=claimed, limit=st.integers(1, 3))
     def a_server_claims(self, limit: int) -> object:
         now = self.tick()
         claimed = self.storage.claim(self.server.id, self.server.name, limit)
@@ -336,9 +341,19 @@ class AnySequence(RuleBasedStateMachine):
             expected.token, expected.written = job.claim_token, None
         return multiple(*claimed)
 
-    @precondition(lambda self: self.expected)
-    @rule(target=sent, job=read, move=st.sampled_from(MOVES))
-    def somebody_decides(self, job: Job, move: Move) -> object:
+    @rule(target=sent, job=claimed, move=st.sampled_from(BY_THE_OWNER))
+    def an_owner_decides(self, job: Job, move: Move) -> object:
+        return self._decide(job, move)
+
+    @rule(target=sent, job=read | claimed, move=st.sampled_from(BY_OTHERS))
+    def somebody_else_decides(self, job: Job, move: Move) -> object:
+        return self._decide(job, move)
+
+    @rule(target=sent, job=read, move=st.sampled_from(BY_THE_OWNER))
+    def somebody_acts_as_if_the_job_were_claimed(self, job: Job, move: Move) -> object:
+        return self._decide(job, move)
+
+    def _decide(self, job: Job, move: Move) -> object:
         now = self.tick()
         path = [job.state, *move.states]
         legal = set(pairwise(path)) <= ALLOWED
@@ -435,3 +450,4 @@ class AnySequence(RuleBasedStateMachine):
 
 
 TestAnySequence = AnySequence.TestCase
+TestAnySequence.settings = settings(max_examples=100)

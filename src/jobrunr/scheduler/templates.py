@@ -27,7 +27,7 @@ class _CallFormatter(Formatter):
             return written
         try:
             value, _ = self.get_field(field, args, kwargs)
-            return self.format_field(self.convert_field(value, conversion) if conversion else value, spec)
+            return str(self.format_field(self.convert_field(value, conversion) if conversion else value, spec))
         except Exception:  # noqa: BLE001 - the arguments are user code: their formatting can raise anything
             return written
 

@@ -107,19 +107,22 @@ class BackgroundJobServer:
             service.start()
         return self
 
-    def stop(self, grace: float | None = None) -> None:
+    def stop(self, grace: float | None = None) -> int:
         """Stop in order: take nothing more, give back what is not begun, wait for what runs, give back what is left.
 
         Arguments:
             grace: seconds to wait for running jobs; the setting ``shutdown_grace`` when None.
+
+        Returns:
+            how many jobs were still running after that, and were cancelled and given back.
         """
         if not self._services or self._stopped.is_set():
-            return
+            return 0
         grace = self._settings.shutdown_grace.total_seconds() if grace is None else grace
         fetcher, recorder, heartbeat, cancellation = self._services[:4]
         fetcher.stop()
         self._hand_back(self._workers.take_back(older_than=0.0))
-        self._wait_for_runs(grace)
+        cancelled = self._wait_for_runs(grace)
         self._hand_back(self._workers.give_up())
         for duty in self._duties:
             duty.stop(timeout=5)
@@ -134,6 +137,7 @@ class BackgroundJobServer:
             self._listener.close()
         self._stopped.set()
         _log.info("server %s is down", self._membership.name)
+        return cancelled
 
     def hurry(self) -> None:
         """Do not wait for running jobs any longer: they are given back at once. For the second signal."""
@@ -242,16 +246,18 @@ class BackgroundJobServer:
 
     # -- stopping
 
-    def _wait_for_runs(self, grace: float) -> None:
-        """Give running jobs their time, then tell them to end, and give them a moment more to do so."""
+    def _wait_for_runs(self, grace: float) -> int:
+        """Give running jobs their time, then tell them to end, and give them a moment more to do so. How many were told."""
         deadline = time.monotonic() + grace
         while (left := deadline - time.monotonic()) > 0 and not self._hurry.is_set():
             if self._workers.wait_until_quiet(min(left, 0.1)):
-                return
-        for run in self._workers.running():
+                return 0
+        late = self._workers.running()
+        for run in late:
             _log.warning("job %s (%s) is still running; it is cancelled and given back", run.job.id, run.job.name)
             self._workers.cancel(run.job.id, RunEnd.SERVER_STOPS)
         self._workers.wait_until_quiet(0.2 if self._hurry.is_set() else 1.0)
+        return len(late)
 
     def _write_what_is_left(self) -> None:
         """Outcomes that cannot be written in time are not lost: the job is rescued and runs again."""

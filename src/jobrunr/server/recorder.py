@@ -16,6 +16,7 @@ from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job
+from jobrunr.server.job_log import log_outcome
 from jobrunr.server.run import Outcome, claim_of
 from jobrunr.settings import Settings
 from jobrunr.storage.contract import Claim, LogLine, RunRecord, StorageProvider
@@ -189,6 +190,7 @@ class Recorder:
         for outcome in outcomes:
             self._lines.pop(claim_of(outcome.job), None)
             if outcome.job.id in written:
+                log_outcome(outcome)
                 self.announce(outcome)
             else:
                 _log.warning(

@@ -122,6 +122,11 @@ class StorageProvider(ABC):
 
     # -- life of the storage
 
+    @property
+    def where(self) -> str:
+        """Which storage this is, for people; neither users nor passwords are in it."""
+        return type(self).__name__
+
     @abstractmethod
     def set_up(self, *, migrate: bool = True) -> None:
         """Make the storage ready: create or migrate it, or only check it.

@@ -79,14 +79,16 @@ def assert_enqueued(jobrunr: JobRunr) -> Callable[..., Job]:
 
 
 def _application(where: str, source: str) -> JobRunr:
-    """What ``module:name`` names."""
+    """What ``module:name`` names, or makes when it is called, as on the command line."""
     __tracebackhide__ = True
     module, _, path = where.partition(":")
     try:
         found: object = import_module(module)
         for name in path.split("."):
             found = getattr(found, name)
-    except (ImportError, AttributeError, ValueError) as error:
+        if callable(found):
+            found = found()
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         advice = "Write module:name, such as shop.jobs:jobrunr; is its folder in pytest's pythonpath?"
         raise pytest.UsageError(f"{source} leads nowhere: {error}. {advice}") from error
     if not isinstance(found, JobRunr):

@@ -5,7 +5,7 @@ They are used by the tables and by the migrations; a change here changes both, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,13 @@ from sqlalchemy.dialects import mssql, mysql, oracle, postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 _MYSQL = frozenset({"mysql", "mariadb"})
+
+TABLE_OPTIONS: Mapping[str, str] = {
+    f"{name}_{option}": value
+    for name in sorted(_MYSQL)
+    for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"))
+}
+"""On MySQL and MariaDB: tables with transactions, and text in any script."""
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -115,11 +122,27 @@ def _id_from_text(value: Any) -> UUID | None:
     return None if value is None else UUID(value)
 
 
-def short_text(length: int) -> TypeEngine[str]:
-    """Text that is compared or stands in an index."""
-    return String(length).with_variant(mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+class ExactText(TypeDecorator[str]):
+    """Text that equals only what is the same to the last character, trailing spaces included.
 
+    Arguments:
+        length: in characters, for what stands in an index; None for any length, JSON included. We never ask a database to
+            look inside.
+    """
 
-def long_text() -> TypeEngine[str]:
-    """Text of any length, JSON included: we never ask the database to look inside."""
-    return Text().with_variant(mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql", "mariadb")
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, length: int | None = None) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in _MYSQL:
+            # Differs because of collations: the usual ones ignore case or trailing spaces, and the two that ignore nothing
+            # have different names.
+            collation = "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
+            if self.length is None:
+                return mysql.LONGTEXT(charset="utf8mb4", collation=collation)
+            return mysql.VARCHAR(self.length, charset="utf8mb4", collation=collation)
+        return Text() if self.length is None else String(self.length)

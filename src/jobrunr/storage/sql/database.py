@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from jobrunr.errors import StorageError, StorageUnavailableError
+from jobrunr.errors import StorageError, StorageSetupError, StorageUnavailableError
 from jobrunr.storage.sql.dialects.base import Dialect, Trouble
 
 T = TypeVar("T")
@@ -26,12 +26,10 @@ class Database:
 
     Arguments:
         dialect: which kind of database.
-        owned: whether the engine is ours, to be disposed of in the end.
     """
 
-    def __init__(self, dialect: Dialect, *, owned: bool) -> None:
+    def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._owned = owned
         self._closed = False
         self.where = where(dialect.engine.url)
 
@@ -61,11 +59,9 @@ class Database:
             raise StorageError(f"The storage {self.where} was closed. Make a new one.")
 
     def close(self) -> None:
-        """Give back the connections, if they are ours."""
+        """Give back what is ours."""
         self._closed = True
         self._dialect.close()
-        if self._owned:
-            self._dialect.engine.dispose()
 
     def _run(self, connected: Callable[[], AbstractContextManager[Connection]], work: Work[T]) -> T:
         self.check_open()
@@ -77,19 +73,21 @@ class Database:
                 trouble = self._dialect.trouble(error)
                 if trouble is None:
                     raise
+                if trouble is Trouble.WRONG_SET_UP:
+                    raise StorageSetupError(f"The storage {self.where} refuses us: {self._why(error)}") from error.orig
                 if trouble is Trouble.CONFLICT and tries < _TRIES:
                     time.sleep(random.uniform(0, 0.01 * 2**tries))  # noqa: S311 - not a secret
                 elif trouble is not Trouble.LOST or tries > 1:  # a pooled connection may have died long ago: once more
-                    raise self.unavailable(error) from error.orig
+                    raise StorageUnavailableError(self.where, self._why(error)) from error.orig
             except PoolTimeoutError as error:
                 raise StorageUnavailableError(self.where, "all connections of the pool are in use") from error
         raise AssertionError("unreachable")
 
-    def unavailable(self, error: DBAPIError) -> StorageUnavailableError:
-        """An error of the driver in our words, without statement, parameters and password."""
+    def _why(self, error: DBAPIError) -> str:
+        """What the driver says, without statement, parameters and password."""
         why = " ".join(str(error.orig).split()) or type(error.orig).__name__
         password = self._dialect.engine.url.password
-        return StorageUnavailableError(self.where, why.replace(password, "***") if password else why)
+        return why.replace(password, "***") if password else why
 
 
 def where(url: URL) -> str:

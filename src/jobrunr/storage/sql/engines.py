@@ -10,11 +10,17 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from jobrunr.clock import Clock
 from jobrunr.errors import MissingDriverError, StorageSetupError
 from jobrunr.storage.sql.dialects.base import Dialect
+from jobrunr.storage.sql.dialects.mysql import MysqlDialect
 from jobrunr.storage.sql.dialects.postgresql import PostgresqlDialect
 from jobrunr.storage.sql.dialects.sqlite import SqliteDialect
 from jobrunr.storage.sql.tables import Tables
 
-_DIALECTS: dict[str, type[Dialect]] = {"sqlite": SqliteDialect, "postgresql": PostgresqlDialect}
+_DIALECTS: dict[str, type[Dialect]] = {
+    "sqlite": SqliteDialect,
+    "postgresql": PostgresqlDialect,
+    "mysql": MysqlDialect,
+    "mariadb": MysqlDialect,
+}
 
 _SCHEMES = {
     "postgresql": "postgresql+psycopg",
@@ -29,8 +35,8 @@ _EXTRAS = {"postgresql": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
 
 def open_dialect(
     given: Engine | URL | str, prefix: str, schema: str | None, clock: Clock | None, timeout: timedelta
-) -> tuple[Dialect, bool]:
-    """The dialect for a URL or an engine, and whether its engine is ours.
+) -> Dialect:
+    """The dialect for a URL, with an engine of ours, or for an engine of the application.
 
     Raises:
         StorageSetupError: there is no such kind of database, or this one cannot be used.
@@ -38,13 +44,13 @@ def open_dialect(
     """
     if isinstance(given, Engine):
         kind = _kind_of(given.dialect.name)
-        engine = given
+        engine = kind.adopt_engine(given)
     else:
         url = _url_of(given)
         kind = _kind_of(url.get_backend_name())
         engine = _engine_for(kind, url, timeout)
     tables = Tables(prefix, schema, partial_indexes=kind.partial_indexes)
-    return kind(engine, tables, clock, timeout), engine is not given
+    return kind(engine, tables, clock, timeout, owned=not isinstance(given, Engine))
 
 
 def _kind_of(backend: str) -> type[Dialect]:

@@ -9,12 +9,15 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from jobrunr.ids import JobId
 from jobrunr.jobs import NewJob, encode_extras, encode_labels
 from jobrunr.states import JobState
+from jobrunr.storage.sql.column_types import time_as_text
 from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.dialects.base import Dialect
+from jobrunr.storage.sql.dialects.mysql import DUPLICATE_ENTRY
 
 CHUNK = 1000
 
@@ -85,6 +88,51 @@ class PostgresqlInserting(Inserting):
         return {JobId.of(new) for new in connection.execute(self._insert_new, {"jobs": document}).scalars()}
 
 
+class MysqlInserting(Inserting):
+    """Differs because there is no ON CONFLICT DO NOTHING, and IGNORE would ignore every other mistake as well. So all are
+    inserted, and only when one of them exists, the others are.
+
+    The jobs travel as one JSON document: the driver would put thousands of values into the text of a statement in Python.
+    """
+
+    def __init__(self, dialect: Dialect, counting: Counting) -> None:
+        super().__init__(dialect, counting)
+        self._insert_new = dialect.statement("""
+            INSERT INTO {jobs} (
+                id, state, version, target, arguments, name, queue, priority, labels, retries, attempts, failures,
+                created_at, state_at, scheduled_at, enqueued_at, run_at, reason, recurring_job_id, extras, past
+            )
+            SELECT
+                id, state, 1, target, arguments, name, queue, priority, labels, retries, 0, 0,
+                {now}, {now}, CASE state WHEN 'SCHEDULED' THEN {now} END, CASE state WHEN 'ENQUEUED' THEN {now} END,
+                run_at, reason, recurring_job_id, extras, ''
+            FROM JSON_TABLE(:jobs, '$[*]' COLUMNS (
+                id CHAR(36) PATH '$.id', state VARCHAR(20) PATH '$.state', target LONGTEXT PATH '$.target',
+                arguments LONGTEXT PATH '$.arguments', name LONGTEXT PATH '$.name', queue LONGTEXT PATH '$.queue',
+                priority INT PATH '$.priority', labels LONGTEXT PATH '$.labels', retries INT PATH '$.retries',
+                run_at DATETIME(6) PATH '$.run_at', reason LONGTEXT PATH '$.reason',
+                recurring_job_id LONGTEXT PATH '$.recurring_job_id', extras LONGTEXT PATH '$.extras'
+            )) AS job
+        """)
+
+    def _insert_chunk(self, connection: Connection, jobs: list[NewJob]) -> set[JobId]:
+        try:
+            self._insert_all(connection, jobs)
+        except IntegrityError as error:
+            if error.orig is None or error.orig.args[0] != DUPLICATE_ENTRY:
+                raise
+            existing = set(connection.execute(self._existing, {"ids": [job.id for job in jobs]}).scalars())
+            jobs = [job for job in jobs if job.id not in existing]
+            if jobs:
+                self._insert_all(connection, jobs)
+        self._counting.add(connection, Counter(job.state for job in jobs))
+        return {job.id for job in jobs}
+
+    def _insert_all(self, connection: Connection, jobs: list[NewJob]) -> None:
+        documents = [_new_document(job) | {"run_at": None if job.run_at is None else time_as_text(job.run_at)} for job in jobs]
+        connection.execute(self._insert_new, {"jobs": msgspec.json.encode(documents).decode()})
+
+
 def _new_document(job: NewJob) -> dict[str, Any]:
     """What a new job says of itself, to be sent as JSON."""
     return {
@@ -106,7 +154,7 @@ def _new_document(job: NewJob) -> dict[str, Any]:
 
 def inserting(dialect: Dialect, counting: Counting) -> Inserting:
     """What inserts jobs into this kind of database."""
-    return {"postgresql": PostgresqlInserting}.get(dialect.name, Inserting)(dialect, counting)
+    return {"postgresql": PostgresqlInserting, "mysql": MysqlInserting}.get(dialect.name, Inserting)(dialect, counting)
 
 
 def new_values(job: NewJob, now: datetime) -> dict[str, Any]:

@@ -73,9 +73,9 @@ class SqlStorageProvider(StorageProvider):
         clock: Clock | None = None,
         timeout: timedelta = timedelta(seconds=10),
     ) -> None:
-        dialect, owned = open_dialect(engine, table_prefix, schema, clock, timeout)
+        dialect = open_dialect(engine, table_prefix, schema, clock, timeout)
         self._dialect = dialect
-        self._database = Database(dialect, owned=owned)
+        self._database = Database(dialect)
         self._schema = Schema(self._database, dialect)
         self._counting = Counting(dialect)
         self._inserting = inserting(dialect, self._counting)
@@ -93,6 +93,10 @@ class SqlStorageProvider(StorageProvider):
         _providers.add(self)
 
     # -- life of the storage
+
+    @property
+    def where(self) -> str:
+        return self._database.where
 
     def set_up(self, *, migrate: bool = True) -> None:
         self._schema.set_up(migrate=migrate)

@@ -20,7 +20,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from jobrunr.options import MAX_QUEUE_LENGTH
 from jobrunr.states import JobState
-from jobrunr.storage.sql.column_types import Id, UtcTime, long_text, short_text
+from jobrunr.storage.sql.column_types import TABLE_OPTIONS, ExactText, Id, UtcTime
 from jobrunr.storage.sql.names import check_schema, check_table_prefix
 
 DEFAULT_PREFIX = "jobrunr_"
@@ -52,28 +52,28 @@ class Tables:
             Column("seq", Integer, primary_key=True, autoincrement=False),
             Column("at", UtcTime, nullable=False),
             Column("level", SmallInteger, nullable=False),
-            Column("message", long_text(), nullable=False),
+            Column("message", ExactText(), nullable=False),
         )
         self.job_data = self._table(
             "job_data",
             Column("job_id", Id, primary_key=True),
-            Column("key", short_text(200), primary_key=True),
-            Column("value", long_text(), nullable=False),
+            Column("key", ExactText(200), primary_key=True),
+            Column("value", ExactText(), nullable=False),
         )
         self.job_counts = self._table(
             "job_counts",
             Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
-            Column("state", short_text(20), nullable=False),
+            Column("state", ExactText(20), nullable=False),
             Column("amount", BigInteger, nullable=False),
         )
         self.servers = self._table(
             "background_job_servers",
             Column("id", Id, primary_key=True),
-            Column("name", short_text(255), nullable=False),
+            Column("name", ExactText(255), nullable=False),
             Column("workers", Integer, nullable=False),
             Column("busy", Integer, nullable=False),
-            Column("queues", long_text(), nullable=False),
-            Column("version", short_text(100), nullable=False),
+            Column("queues", ExactText(), nullable=False),
+            Column("version", ExactText(100), nullable=False),
             Column("pid", BigInteger, nullable=False),
             Column("memory", BigInteger, nullable=False),
             Column("cpu", Double, nullable=False),
@@ -82,9 +82,9 @@ class Tables:
         )
         self.notes = self._table(
             "metadata",
-            Column("name", short_text(100), primary_key=True),
-            Column("owner", short_text(100), primary_key=True),
-            Column("value", long_text(), nullable=False),
+            Column("name", ExactText(100), primary_key=True),
+            Column("owner", ExactText(100), primary_key=True),
+            Column("value", ExactText(), nullable=False),
         )
 
     def name(self, noun: str) -> str:
@@ -92,22 +92,22 @@ class Tables:
         return self.prefix + noun
 
     def _table(self, noun: str, *columns: Column[Any]) -> Table:
-        return Table(self.name(noun), self.metadata, *columns, mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin")
+        return Table(self.name(noun), self.metadata, *columns, **TABLE_OPTIONS)
 
     def _jobs(self) -> Table:
         # The order of the columns is the order in which `rows.to_job` takes them.
         jobs = self._table(
             "jobs",
             Column("id", Id, primary_key=True),
-            Column("state", short_text(20), nullable=False),
+            Column("state", ExactText(20), nullable=False),
             Column("version", Integer, nullable=False),
             Column("claim_token", Id),
-            Column("target", long_text(), nullable=False),
-            Column("arguments", long_text(), nullable=False),
-            Column("name", long_text(), nullable=False),
-            Column("queue", short_text(MAX_QUEUE_LENGTH), nullable=False),
+            Column("target", ExactText(), nullable=False),
+            Column("arguments", ExactText(), nullable=False),
+            Column("name", ExactText(), nullable=False),
+            Column("queue", ExactText(MAX_QUEUE_LENGTH), nullable=False),
             Column("priority", SmallInteger, nullable=False),
-            Column("labels", long_text()),
+            Column("labels", ExactText()),
             Column("retries", Integer, nullable=False),
             Column("attempts", Integer, nullable=False),
             Column("failures", Integer, nullable=False),
@@ -118,14 +118,14 @@ class Tables:
             Column("enqueued_at", UtcTime),
             Column("started_at", UtcTime),
             Column("finished_at", UtcTime),
-            Column("reason", long_text()),
+            Column("reason", ExactText()),
             Column("server_id", Id),
-            Column("server_name", short_text(255)),
-            Column("recurring_job_id", short_text(255)),
-            Column("result", long_text()),
+            Column("server_name", ExactText(255)),
+            Column("recurring_job_id", ExactText(255)),
+            Column("result", ExactText()),
             Column("expires_at", UtcTime),
-            Column("extras", long_text()),
-            Column("past", long_text(), nullable=False),
+            Column("extras", ExactText()),
+            Column("past", ExactText(), nullable=False),
         )
         self._index_of_state(jobs, JobState.ENQUEUED, "enqueued", jobs.c.priority.desc(), jobs.c.state_at, jobs.c.id)
         self._index_of_state(

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, String, bindparam, cast, select, update
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate
 from jobrunr.states import JobState
+from jobrunr.storage.sql.column_types import time_as_text
 from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.dialects.base import Dialect
 from jobrunr.storage.sql.rows import read_jobs
@@ -150,6 +151,54 @@ class PostgresqlUpdating(Updating):
         return changed | self.written_before(connection, rest)
 
 
+class MysqlUpdating(Updating):
+    """Differs because the driver sends a list of updates one by one, and waits for the answer to each. Here they travel as
+    one JSON document."""
+
+    def __init__(self, dialect: Dialect, counting: Counting) -> None:
+        super().__init__(dialect, counting)
+        self._change_all = dialect.statement("""
+            UPDATE JSON_TABLE(:changes, '$[*]' COLUMNS (
+                id CHAR(36) CHARACTER SET ascii PATH '$.id', kept_token CHAR(36) PATH '$.kept_token',
+                state VARCHAR(20) PATH '$.state', at DATETIME(6) PATH '$.at', run_at DATETIME(6) PATH '$.run_at',
+                reason LONGTEXT PATH '$.reason', attempts INT PATH '$.attempts', failures INT PATH '$.failures',
+                result LONGTEXT PATH '$.result', expires_at DATETIME(6) PATH '$.expires_at', past LONGTEXT PATH '$.past',
+                succeeded INT PATH '$.succeeded'
+            )) AS wanted
+            JOIN {jobs} AS job ON job.id = wanted.id
+            SET job.state = wanted.state,
+                job.version = job.version + 1,
+                job.state_at = wanted.at,
+                job.result = wanted.result,
+                job.expires_at = wanted.expires_at,
+                job.claim_token = wanted.kept_token,
+                job.attempts = wanted.attempts,
+                job.failures = wanted.failures,
+                job.run_at = wanted.run_at,
+                job.reason = wanted.reason,
+                -- Success leaves the attempt in its columns; everything else has put it into the past.
+                job.finished_at = IF(succeeded, wanted.at, NULL),
+                job.scheduled_at = IF(succeeded, job.scheduled_at, IF(wanted.state = 'SCHEDULED', wanted.at, NULL)),
+                job.enqueued_at = IF(succeeded, job.enqueued_at, IF(wanted.state = 'ENQUEUED', wanted.at, NULL)),
+                job.started_at = IF(succeeded, job.started_at, NULL),
+                job.server_id = IF(succeeded, job.server_id, NULL),
+                job.server_name = IF(succeeded, job.server_name, NULL),
+                job.past = CONCAT(job.past, wanted.past)
+        """)
+
+    def _write(self, connection: Connection, changes: list[JobUpdate]) -> None:
+        documents = [_document(change) | _times_as_text(change) for change in changes]
+        if documents:
+            connection.execute(self._change_all, {"changes": msgspec.json.encode(documents).decode()})
+
+
+def _times_as_text(change: JobUpdate) -> dict[str, Any]:
+    """The moments of an update as MySQL reads them; and whether it is a success, as a number."""
+    times = {"at": change.at, "run_at": change.run_at, "expires_at": change.expires_at}
+    texts = {name: None if time is None else time_as_text(time) for name, time in times.items()}
+    return texts | {"succeeded": int(change.state is JobState.SUCCEEDED)}
+
+
 def _document(change: JobUpdate) -> dict[str, Any]:
     """An update, to be sent as JSON."""
     return {
@@ -171,7 +220,7 @@ def _document(change: JobUpdate) -> dict[str, Any]:
 
 def updating(dialect: Dialect, counting: Counting) -> Updating:
     """What writes changes of state into this kind of database."""
-    return {"postgresql": PostgresqlUpdating}.get(dialect.name, Updating)(dialect, counting)
+    return {"postgresql": PostgresqlUpdating, "mysql": MysqlUpdating}.get(dialect.name, Updating)(dialect, counting)
 
 
 def first_of_each(updates: Sequence[JobUpdate]) -> dict[JobId, JobUpdate]:

@@ -86,8 +86,10 @@ class Promoting(Contract):
 
     def test_a_scheduled_job_without_a_time_is_never_due(self, storage: StorageProvider, clock: TestClock) -> None:
         job = enqueued(storage, state=JobState.SCHEDULED, run_at=None)
+        other = scheduled(storage, clock.now() + KEEP)
+        assert storage.promote(MANY) == Promotion(0, other.run_at)
         clock.advance(days=10_000)
-        assert storage.promote(MANY) == Promotion(0, None)
+        assert storage.promote(MANY) == Promotion(1, None)
         assert storage.get(job.id) == job
 
     @pytest.mark.parametrize("make", [awaiting, enqueued, processing, succeeded, failed, deleted])
@@ -281,6 +283,7 @@ class Expiring(Contract):
         clock.advance(KEEP * 2)
         assert storage.expire(NEVER, MANY) == 0
         assert storage.get(job.id) == again
+        assert again.expires_at is None
 
     def test_deletes_and_removes_no_more_than_the_limit(self, storage: StorageProvider, clock: TestClock) -> None:
         for make in (succeeded, failed, deleted):

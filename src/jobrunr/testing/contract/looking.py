@@ -69,11 +69,12 @@ class Finding(Contract):
         assert {job.id: job for job in storage.find(JobQuery())} == jobs
 
     def test_shows_the_newest_first(self, storage: StorageProvider, clock: TestClock) -> None:
-        ids = []
+        jobs = []
         for _ in range(4):
-            ids.append(enqueued(storage).id)
+            jobs.append(enqueued(storage))
             clock.advance(microseconds=1)
-        assert pages(storage, 10) == [ids[::-1]]
+        written(storage, withdraw(jobs[0], clock.now()))
+        assert pages(storage, 10) == [[job.id for job in reversed(jobs)]]
 
     def test_shows_the_newest_in_a_state_first(self, storage: StorageProvider, clock: TestClock) -> None:
         old, new = enqueued(storage), enqueued(storage)

@@ -27,6 +27,8 @@ class Trouble(Enum):
     """The connection is gone, and nobody knows whether the last statement was carried out."""
     UNAVAILABLE = auto()
     """The database does not serve us now."""
+    WRONG_SET_UP = auto()
+    """The database will not serve us unless somebody changes something."""
 
 
 class Dialect(ABC):
@@ -35,6 +37,7 @@ class Dialect(ABC):
     Arguments:
         engine: connects to the database.
         tables: ours.
+        owned: whether the engine is ours, or the application's.
         clock: decides what time it is, instead of the clock of the database.
         timeout: the longest that a call may take.
     """
@@ -44,8 +47,9 @@ class Dialect(ABC):
     database_clock: ClassVar[ColumnElement[datetime] | None]
     """The moment at which the statement began, by the clock of the database; None when it has none."""
 
-    def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta) -> None:
+    def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta, *, owned: bool) -> None:
         self.engine = engine
+        self.owned = owned
         self.tables = tables
         self.timeout = timeout
         self.clock = clock
@@ -60,13 +64,18 @@ class Dialect(ABC):
 
     @classmethod
     @abstractmethod
-    def make_engine(cls, url: URL, timeout: timedelta) -> Engine:
-        """An engine of ours, every call of which ends in time.
+    def make_engine(cls, url: URL, timeout: timedelta | None) -> Engine:
+        """An engine of ours, every call of which ends in time; with None it may take any time.
 
         Raises:
             StorageSetupError: there cannot be a database of ours.
             ImportError: the driver is not installed.
         """
+
+    @classmethod
+    def adopt_engine(cls, engine: Engine) -> Engine:
+        """The application's engine as we use it. It stays as it is for the application."""
+        return engine
 
     def now(self, connection: Connection) -> datetime:
         """The present moment."""
@@ -91,6 +100,18 @@ class Dialect(ABC):
     def writing_once(self) -> AbstractContextManager[Connection]:
         """For work that is one statement on some databases: there without BEGIN and COMMIT around it, a transaction on others."""
         return self.writing()
+
+    @contextmanager
+    def unhurried(self) -> Iterator[Connection]:
+        """A connection without a deadline that is closed in the end, and with it goes whatever was set or locked in it."""
+        engine = self.make_engine(self.engine.url, None) if self.owned else self.engine
+        try:
+            with engine.connect() as connection:
+                connection.detach()
+                yield connection
+        finally:
+            if self.owned:
+                engine.dispose()
 
     # -- pieces of statements
 
@@ -135,7 +156,9 @@ class Dialect(ABC):
     # -- life
 
     def close(self) -> None:
-        """Give back what is held besides the engine."""
+        """Give back all that is ours."""
+        if self.owned:
+            self.engine.dispose()
 
     def start_anew_after_fork(self) -> None:
         """Forget what cannot be used in the child of a fork: connections, locks, threads."""

@@ -50,26 +50,28 @@ class PostgresqlDialect(OnConflictDialect):
     partial_indexes: ClassVar[bool] = True
     database_clock: ClassVar[ColumnElement[Any] | None] = func.statement_timestamp(type_=UtcTime())
 
-    def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta) -> None:
-        # Differs because a statement alone is a transaction here; BEGIN and COMMIT around it are two round trips more.
-        super().__init__(engine.execution_options(isolation_level="AUTOCOMMIT"), tables, clock, timeout)
-        self._notifier = Notifier(self.engine, tables)
+    def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta, *, owned: bool) -> None:
+        super().__init__(engine, tables, clock, timeout, owned=owned)
+        self._notifier = Notifier(engine, tables)
 
     @classmethod
-    def make_engine(cls, url: URL, timeout: timedelta) -> Engine:
-        engine = create_engine(
-            url,
-            hide_parameters=True,
-            isolation_level="AUTOCOMMIT",
-            pool_timeout=timeout.total_seconds(),
-            connect_args=_connect_args(url, timeout) if url.get_driver_name() == "psycopg" else {},
-        )
-        if engine.dialect.driver == "psycopg":
+    def make_engine(cls, url: URL, timeout: timedelta | None) -> Engine:
+        is_psycopg = url.get_driver_name() == "psycopg"
+        options: dict[str, Any] = {} if timeout is None else {"pool_timeout": timeout.total_seconds()}
+        if is_psycopg:
+            options["connect_args"] = _connect_args(url, timeout)
+        engine = create_engine(url, hide_parameters=True, isolation_level="AUTOCOMMIT", **options)
+        if is_psycopg and timeout is not None:
             # An optional driver: whoever uses another database does not have it.
             from jobrunr.storage.sql.dialects.psycopg_deadlines import connect_with_deadline  # noqa: PLC0415
 
             event.listen(engine, "do_connect", connect_with_deadline(timeout))
         return engine
+
+    @classmethod
+    def adopt_engine(cls, engine: Engine) -> Engine:
+        # Differs because a statement alone is a transaction here; BEGIN and COMMIT around it are two round trips more.
+        return engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -103,6 +105,7 @@ class PostgresqlDialect(OnConflictDialect):
 
     def close(self) -> None:
         self._notifier.close()
+        super().close()
 
     def start_anew_after_fork(self) -> None:
         super().start_anew_after_fork()
@@ -120,10 +123,7 @@ class PostgresqlDialect(OnConflictDialect):
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
-            connection.detach()  # it is closed in the end, and takes its settings and its lock with it
-            driver: Any = connection.connection.dbapi_connection
-            driver.seconds = None
+        with self.unhurried() as connection:
             connection.exec_driver_sql("SET statement_timeout TO 0")
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _lock_key(self.tables)})
             connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
@@ -146,28 +146,21 @@ class PostgresqlDialect(OnConflictDialect):
 _STATE_OF_SERVER = text("SELECT pg_is_in_recovery(), current_setting('server_encoding')")
 
 
-def _connect_args(url: URL, timeout: timedelta) -> dict[str, Any]:
+def _connect_args(url: URL, timeout: timedelta | None) -> dict[str, Any]:
     """What a connection is told at its beginning; what the URL says goes before it."""
-    milliseconds = int(timeout.total_seconds() * 1000)
-    ours: dict[str, Any] = {
-        "application_name": "jobrunr",
-        "connect_timeout": max(2, int(timeout.total_seconds() / 2)),
-        "tcp_user_timeout": milliseconds,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "options": " ".join(
-            (
-                f"-c statement_timeout={milliseconds}",
-                "-c timezone=UTC",
-                # A prepared statement may be run by a plan that was made when the table was small. Planning anew each time
-                # costs a tenth of a millisecond and always fits.
-                "-c plan_cache_mode=force_custom_plan",
-                str(url.query.get("options", "")),
-            )
-        ),
-    }
-    return {key: value for key, value in ours.items() if key not in url.query or key == "options"}
+    options = [
+        "-c timezone=UTC",
+        # A prepared statement may be run by a plan that was made when the table was small. Planning anew each time costs a
+        # tenth of a millisecond and always fits.
+        "-c plan_cache_mode=force_custom_plan",
+    ]
+    ours: dict[str, Any] = {"application_name": "jobrunr", "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    if timeout is not None:
+        milliseconds = int(timeout.total_seconds() * 1000)
+        options.append(f"-c statement_timeout={milliseconds}")
+        ours |= {"connect_timeout": max(2, milliseconds // 2000), "tcp_user_timeout": milliseconds}
+    ours = {key: value for key, value in ours.items() if key not in url.query}
+    return ours | {"options": " ".join([*options, str(url.query.get("options", ""))])}
 
 
 def _lock_key(tables: Tables) -> int:

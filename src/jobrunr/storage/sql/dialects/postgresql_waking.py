@@ -46,7 +46,7 @@ class Notifier:
         tables: whose news.
     """
 
-    _INTERVAL = 0.005
+    _INTERVAL = 0.01
     _IDLE = 60.0
     """Seconds after which the thread gives back its connection and ends."""
 

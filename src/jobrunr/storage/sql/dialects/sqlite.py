@@ -81,12 +81,12 @@ class SqliteDialect(OnConflictDialect):
     partial_indexes: ClassVar[bool] = True
     database_clock: ClassVar[ColumnElement[Any] | None] = None
 
-    def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta) -> None:
-        super().__init__(engine, tables, clock or SystemClock(), timeout)
+    def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta, *, owned: bool) -> None:
+        super().__init__(engine, tables, clock or SystemClock(), timeout, owned=owned)
         self._writer = threading.Lock()
 
     @classmethod
-    def make_engine(cls, url: URL, timeout: timedelta) -> Engine:
+    def make_engine(cls, url: URL, timeout: timedelta | None) -> Engine:
         check_place(url)
         # Half a second of waiting in the driver; who may wait longer asks again, see `writing`.
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 0.5})

@@ -8,6 +8,7 @@ from typing import Any
 from alembic import op
 from sqlalchemy import Column, TextClause, inspect, text
 
+from jobrunr.storage.sql.column_types import TABLE_OPTIONS
 from jobrunr.storage.sql.tables import Tables
 
 _WITH_PARTIAL_INDEXES = frozenset({"postgresql", "sqlite", "mssql"})
@@ -35,7 +36,7 @@ class Steps:
         """Create a table, unless it exists."""
         name = self._prefix + noun
         if self._inspector is None or not self._inspector.has_table(name, self._schema):
-            op.create_table(name, *columns, schema=self._schema, mysql_charset="utf8mb4", mysql_collate="utf8mb4_bin")
+            op.create_table(name, *columns, schema=self._schema, **TABLE_OPTIONS)
 
     def create_index(self, noun: str, table: str, columns: list[str], where: str | None = None) -> None:
         """Create an index, unless it exists.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from jobrunr.storage.sql.column_types import Id, UtcTime, long_text, short_text
+from jobrunr.storage.sql.column_types import ExactText, Id, UtcTime
 from jobrunr.storage.sql.migrations.steps import Steps
 
 revision = "0001"
@@ -24,15 +24,15 @@ def _create_jobs(steps: Steps) -> None:
     steps.create_table(
         "jobs",
         sa.Column("id", Id(), primary_key=True),
-        sa.Column("state", short_text(20), nullable=False),
+        sa.Column("state", ExactText(20), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("claim_token", Id()),
-        sa.Column("target", long_text(), nullable=False),
-        sa.Column("arguments", long_text(), nullable=False),
-        sa.Column("name", long_text(), nullable=False),
-        sa.Column("queue", short_text(100), nullable=False),
+        sa.Column("target", ExactText(), nullable=False),
+        sa.Column("arguments", ExactText(), nullable=False),
+        sa.Column("name", ExactText(), nullable=False),
+        sa.Column("queue", ExactText(100), nullable=False),
         sa.Column("priority", sa.SmallInteger(), nullable=False),
-        sa.Column("labels", long_text()),
+        sa.Column("labels", ExactText()),
         sa.Column("retries", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
@@ -43,14 +43,14 @@ def _create_jobs(steps: Steps) -> None:
         sa.Column("enqueued_at", UtcTime()),
         sa.Column("started_at", UtcTime()),
         sa.Column("finished_at", UtcTime()),
-        sa.Column("reason", long_text()),
+        sa.Column("reason", ExactText()),
         sa.Column("server_id", Id()),
-        sa.Column("server_name", short_text(255)),
-        sa.Column("recurring_job_id", short_text(255)),
-        sa.Column("result", long_text()),
+        sa.Column("server_name", ExactText(255)),
+        sa.Column("recurring_job_id", ExactText(255)),
+        sa.Column("result", ExactText()),
         sa.Column("expires_at", UtcTime()),
-        sa.Column("extras", long_text()),
-        sa.Column("past", long_text(), nullable=False),
+        sa.Column("extras", ExactText()),
+        sa.Column("past", ExactText(), nullable=False),
     )
     in_line = ["priority DESC", "state_at", "id"]
     steps.create_index_of_state("jobs_enqueued", "jobs", "ENQUEUED", in_line)
@@ -70,18 +70,18 @@ def _create_what_belongs_to_jobs(steps: Steps) -> None:
         sa.Column("seq", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("at", UtcTime(), nullable=False),
         sa.Column("level", sa.SmallInteger(), nullable=False),
-        sa.Column("message", long_text(), nullable=False),
+        sa.Column("message", ExactText(), nullable=False),
     )
     steps.create_table(
         "job_data",
         sa.Column("job_id", Id(), primary_key=True),
-        sa.Column("key", short_text(200), primary_key=True),
-        sa.Column("value", long_text(), nullable=False),
+        sa.Column("key", ExactText(200), primary_key=True),
+        sa.Column("value", ExactText(), nullable=False),
     )
     steps.create_table(
         "job_counts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), sa.Identity(), primary_key=True),
-        sa.Column("state", short_text(20), nullable=False),
+        sa.Column("state", ExactText(20), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
     )
 
@@ -90,11 +90,11 @@ def _create_what_belongs_to_the_cluster(steps: Steps) -> None:
     steps.create_table(
         "background_job_servers",
         sa.Column("id", Id(), primary_key=True),
-        sa.Column("name", short_text(255), nullable=False),
+        sa.Column("name", ExactText(255), nullable=False),
         sa.Column("workers", sa.Integer(), nullable=False),
         sa.Column("busy", sa.Integer(), nullable=False),
-        sa.Column("queues", long_text(), nullable=False),
-        sa.Column("version", short_text(100), nullable=False),
+        sa.Column("queues", ExactText(), nullable=False),
+        sa.Column("version", ExactText(100), nullable=False),
         sa.Column("pid", sa.BigInteger(), nullable=False),
         sa.Column("memory", sa.BigInteger(), nullable=False),
         sa.Column("cpu", sa.Double(), nullable=False),
@@ -103,7 +103,7 @@ def _create_what_belongs_to_the_cluster(steps: Steps) -> None:
     )
     steps.create_table(
         "metadata",
-        sa.Column("name", short_text(100), primary_key=True),
-        sa.Column("owner", short_text(100), primary_key=True),
-        sa.Column("value", long_text(), nullable=False),
+        sa.Column("name", ExactText(100), primary_key=True),
+        sa.Column("owner", ExactText(100), primary_key=True),
+        sa.Column("value", ExactText(), nullable=False),
     )

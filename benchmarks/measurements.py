@@ -1,0 +1,232 @@
+"""The measurements of some minutes. Each takes a database and how much to do, and gives figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from statistics import median
+from typing import Any
+
+import msgspec
+from sqlalchemy import URL
+
+from benchmarks.databases import Database
+from benchmarks.jobs import noop, noop_async, note_latency
+from benchmarks.raw import Raw, raw_on
+from benchmarks.report import BARS, Bar, Figure
+from benchmarks.worker import LOOK, Serving, drain
+from jobrunr import JobRunr, JobState
+
+CHUNK = 1000
+"""Rows in a transaction of a bulk: as many as `enqueue_many` takes."""
+PER_SECOND = 50
+"""Jobs that come to an idle server while latency is measured."""
+SETTLING = 3.0
+"""Seconds that a new server gets before idleness is measured."""
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """How much to do."""
+
+    rounds: int
+    singles: int
+    bulk: int
+    drained: int
+    latency_seconds: int
+    idle_seconds: int
+    waiting: int
+    finished: int
+
+
+FULL = Sizes(
+    rounds=5,
+    singles=400,
+    bulk=20_000,
+    drained=50_000,
+    latency_seconds=20,
+    idle_seconds=60,
+    waiting=1_000_000,
+    finished=10_000_000,
+)
+QUICK = Sizes(
+    rounds=1,
+    singles=200,
+    bulk=5_000,
+    drained=10_000,
+    latency_seconds=4,
+    idle_seconds=10,
+    waiting=100_000,
+    finished=1_000_000,
+)
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Jobs per second, ours and raw, and the ratio between them: medians of rounds in which they took turns."""
+
+    ours: float
+    raw: float
+    ratio: float
+
+
+def compare(rounds: int, count: int, ours: Callable[[], float], raw: Callable[[], float]) -> Comparison:
+    """Let both do `count` jobs, in turns. They return how many seconds that took."""
+    rates = [(count / ours(), count / raw()) for _ in range(rounds)]
+    return Comparison(
+        ours=median(our for our, _ in rates),
+        raw=median(their for _, their in rates),
+        ratio=median(our / their for our, their in rates),
+    )
+
+
+@contextmanager
+def side_by_side(database: Database) -> Iterator[tuple[URL, JobRunr, Raw]]:
+    """An empty database with our tables and those of the raw driver."""
+    with database.fresh() as url, JobRunr(url.render_as_string(hide_password=False)) as app, closing(raw_on(url)) as raw:
+        yield url, app, raw
+
+
+def enqueue(database: Database, sizes: Sizes) -> Iterator[Figure]:
+    """Jobs that are made one by one, each committed: beside INSERT."""
+    count = sizes.singles
+    with side_by_side(database) as (_, app, raw):
+
+        def ours() -> float:
+            with stopwatch() as watch:
+                for number in range(count):
+                    app.scheduler.enqueue(noop, number)
+            return watch.seconds
+
+        def theirs() -> float:
+            rows = raw.rows(count)
+            with stopwatch() as watch:
+                for row in rows:
+                    raw.insert(row)
+            return watch.seconds
+
+        ours(), theirs()  # the first ones make threads, prepare statements and fill caches
+        compared = compare(sizes.rounds, count, ours, theirs)
+    yield _figure(database, "enqueue one by one", "enqueue", compared)
+
+
+def bulk(database: Database, sizes: Sizes) -> Iterator[Figure]:
+    """Jobs that are made by the thousand: beside COPY, or what is nearest to it."""
+    count = sizes.bulk
+    with side_by_side(database) as (_, app, raw):
+
+        def ours() -> float:
+            with stopwatch() as watch:
+                app.scheduler.enqueue_many(noop, range(count))
+            return watch.seconds
+
+        def theirs() -> float:
+            return fill(raw, count)
+
+        ours(), theirs()
+        compared = compare(sizes.rounds, count, ours, theirs)
+    yield _figure(database, "enqueue in bulk", "bulk", compared)
+
+
+def drain_all(database: Database, sizes: Sizes) -> Iterator[Figure]:
+    """One process that runs all jobs that wait: beside a loop that claims 100 and completes 100."""
+    for kind, function in (("functions", noop), ("coroutine functions", noop_async)):
+        yield from _drain(database, sizes, kind, function)
+
+
+def _drain(database: Database, sizes: Sizes, kind: str, function: Callable[[int], Any]) -> Iterator[Figure]:
+    count = sizes.drained
+    memory: list[float] = []
+    with side_by_side(database) as (url, app, raw):
+
+        def ours() -> float:
+            app.scheduler.enqueue_many(function, range(count))
+            raw.tidy_up()
+            drained = drain(url, count)
+            memory.append(drained.peak_memory)
+            return drained.seconds
+
+        def theirs() -> float:
+            fill(raw, count)
+            raw.tidy_up()
+            with stopwatch() as watch:
+                raw.drain()
+            return watch.seconds
+
+        compared = compare(sizes.rounds, count, ours, theirs)
+    yield _figure(database, f"drain {count:,} {kind}", "drain", compared)
+    yield Figure(database=database.name, name=f"peak memory of that, {kind}", unit="MB", ours=max(memory))
+
+
+def latency(database: Database, sizes: Sizes) -> Iterator[Figure]:
+    """How long after the call of `enqueue` here a job starts in another process that has nothing else to do."""
+    count = PER_SECOND * sizes.latency_seconds
+    with database.fresh() as url, JobRunr(url.render_as_string(hide_password=False)) as app, Serving(url) as server:
+        began = time.monotonic()
+        for number in range(count + PER_SECOND):
+            time.sleep(max(0.0, began + number / PER_SECOND - time.monotonic()))
+            app.scheduler.enqueue(note_latency, time.monotonic())
+        while len(noted := server.snapshot().latencies) < count + PER_SECOND:
+            time.sleep(LOOK)
+    milliseconds = sorted(1000 * second for second in noted[PER_SECOND:])  # without those of the first second
+    middle, high = milliseconds[len(milliseconds) // 2], milliseconds[len(milliseconds) * 99 // 100]
+    yield Figure(database=database.name, name="latency, p50", unit="ms", ours=middle, bar=bar_of(database, "latency"))
+    yield Figure(database=database.name, name="latency, p99", unit="ms", ours=high)
+
+
+def idle(database: Database, sizes: Sizes) -> Iterator[Figure]:
+    """What a server costs that has nothing to do."""
+    with database.fresh() as url, Serving(url) as server:
+        time.sleep(SETTLING)
+        before = server.snapshot()
+        time.sleep(sizes.idle_seconds)
+        after = server.snapshot()
+    passed = after.at - before.at
+    statements = (after.statements - before.statements) / passed
+    cpu = (after.cpu - before.cpu) / passed * 60
+    yield Figure(
+        database=database.name, name="idle", unit="statements/s", ours=statements, bar=bar_of(database, "statements")
+    )
+    yield Figure(database=database.name, name="idle", unit="CPU s/minute", ours=cpu, bar=bar_of(database, "cpu"))
+
+
+def fill(raw: Raw, count: int, state: JobState = JobState.ENQUEUED) -> float:
+    """Insert so many rows by the thousand. Returns how many seconds the driver took, without the making of the rows."""
+    spent = 0.0
+    for _ in range(count // CHUNK):
+        rows = raw.rows(CHUNK, state)
+        with stopwatch() as watch:
+            raw.insert_many(rows)
+        spent += watch.seconds
+    return spent
+
+
+class Stopwatch:
+    """How long a block took."""
+
+    seconds = 0.0
+
+
+@contextmanager
+def stopwatch() -> Iterator[Stopwatch]:
+    """Time a block."""
+    watch = Stopwatch()
+    began = time.perf_counter()
+    yield watch
+    watch.seconds = time.perf_counter() - began
+
+
+def _figure(database: Database, name: str, bar: str, compared: Comparison) -> Figure:
+    return Figure(
+        database=database.name,
+        name=name,
+        unit="jobs/s",
+        ours=compared.ours,
+        raw=compared.raw,
+        ratio=compared.ratio,
+        bar=bar_of(database, bar),
+    )
+
+
+def bar_of(database: Database, name: str) -> Bar | None:
+    """What a figure of this name should be on this database, if anything."""
+    return BARS.get((database.kind, name))

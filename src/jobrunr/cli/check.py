@@ -1,0 +1,127 @@
+"""``jobrunr check``: which stored jobs this code cannot run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+import msgspec
+
+from jobrunr.cli.application import existing_storage, find_application
+from jobrunr.cli.options import app_option, json_option
+from jobrunr.cli.output import print_json, printable, state_name
+from jobrunr.cli.verb import ExitCode, Verb
+from jobrunr.errors import CannotRunError, UnreadableJobError
+from jobrunr.ids import JobId
+from jobrunr.jobs import Job
+from jobrunr.registry import JobRegistry
+from jobrunr.states import JobState
+from jobrunr.storage.contract import JobQuery, StorageProvider
+
+_STILL_TO_RUN = (JobState.AWAITING, JobState.SCHEDULED, JobState.ENQUEUED, JobState.PROCESSING)
+"""In the direction in which jobs move, so that none slips past while we look. A retry that is due later is SCHEDULED."""
+
+_PAGE = 1000
+
+_EXAMPLES = (
+    ("Before a deployment, with the new code", "jobrunr check --app shop.jobs:jobrunr"),
+    ("The ids of examples, for a script", "jobrunr check --json | jq -r '.groups[].example'"),
+)
+
+
+class Group(msgspec.Struct, kw_only=True):
+    """Jobs of one target that cannot be run for the same reason."""
+
+    target: str
+    reason: str
+    count: int = 0
+    example: JobId
+    example_state: JobState
+
+
+class Findings(msgspec.Struct, kw_only=True):
+    """What was found, and the shape of ``--json``."""
+
+    checked: int = 0
+    cannot_run: int = 0
+    groups: list[Group] = []
+
+
+@click.command("check", cls=Verb, examples=_EXAMPLES)
+@app_option
+@json_option
+@click.pass_context
+def verb(context: click.Context, app: str | None, as_json: bool) -> None:
+    """List the stored jobs that this code cannot run.
+
+    Every job that is still to run is held against the code: is its function there and offered, and do the stored arguments
+    fit? Nothing is run or changed. The exit code is 1 when a job does not fit.
+    """
+    with find_application(app) as jobrunr:
+        findings = find_misfits(existing_storage(jobrunr), jobrunr.registry)
+    if as_json:
+        print_json(findings)
+    else:
+        click.echo("\n".join(_lines(findings)))
+    context.exit(ExitCode.NO if findings.cannot_run else ExitCode.DONE)
+
+
+def find_misfits(storage: StorageProvider, registry: JobRegistry) -> Findings:
+    """Hold every job that is still to run against the code."""
+    findings = Findings()
+    groups: dict[tuple[str, str], Group] = {}
+    seen: set[JobId] = set()
+    for job in _jobs_still_to_run(storage):
+        findings.checked += 1
+        reason = why_not(job, registry)
+        if reason is None or job.id in seen:
+            continue
+        seen.add(job.id)
+        group = groups.setdefault(
+            (job.target, reason), Group(target=job.target, reason=reason, example=job.id, example_state=job.state)
+        )
+        group.count += 1
+    findings.cannot_run = len(seen)
+    findings.groups = sorted(groups.values(), key=lambda group: -group.count)
+    return findings
+
+
+def why_not(job: Job, registry: JobRegistry) -> str | None:
+    """Why this code cannot run a job; None when it can."""
+    try:
+        if job.unreadable is not None:
+            raise UnreadableJobError(job.id, job.unreadable)
+        _ = job.extras
+        registry.resolve(job.target).codec.decode(job.details.arguments)
+    except UnreadableJobError:
+        return "Its row cannot be read. Was it changed by hand?"
+    except CannotRunError as error:
+        return str(error)
+    return None
+
+
+def _jobs_still_to_run(storage: StorageProvider) -> Iterator[Job]:
+    for state in _STILL_TO_RUN:
+        cursor: str | None = None
+        while True:
+            page = storage.find(JobQuery(state=state, limit=_PAGE, after=cursor))
+            yield from page
+            cursor = page.next
+            if cursor is None:
+                break
+
+
+def _lines(findings: Findings) -> Iterator[str]:
+    for group in findings.groups:
+        yield f"{click.style(printable(group.target), bold=True)}: {_jobs(group.count)}"
+        yield from click.wrap_text(printable(group.reason), 78, "  ", "  ").splitlines()
+        yield f"  For example {group.example} ({state_name(group.example_state)})"
+        yield ""
+    if findings.cannot_run:
+        yield click.style(f"{findings.cannot_run:,} of {_jobs(findings.checked)} cannot be run by this code.", fg="red")
+    else:
+        yield click.style(f"This code can run all of {_jobs(findings.checked)} that are still to run.", fg="green")
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count:,} jobs"

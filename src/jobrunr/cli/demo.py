@@ -1,0 +1,111 @@
+"""``jobrunr demo``: real jobs on real input, and something to look at afterwards."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from jobrunr.cli.output import bar, columns, fit, pad, printable
+from jobrunr.cli.verb import Verb
+from jobrunr.demo import Demo
+from jobrunr.demo.run import Ending, Glance
+from jobrunr.demo.sources import standard_library
+from jobrunr.states import JobState
+
+_SHOWN = (JobState.SCHEDULED, JobState.ENQUEUED, JobState.PROCESSING, JobState.SUCCEEDED, JobState.FAILED)
+
+_EXAMPLES = (
+    ("Here", "jobrunr demo"),
+    ("Keep the database somewhere else", "jobrunr demo --keep /tmp"),
+    ("Read your own code", "jobrunr demo --source ~/projects/shop"),
+)
+
+
+@click.command("demo", cls=Verb, examples=_EXAMPLES)
+@click.option(
+    "--keep", type=click.Path(file_okay=False, path_type=Path), default=".", help="The folder for its database; here by default."
+)
+@click.option(
+    "--source",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder to read; the standard library of this Python by default.",
+)
+def verb(keep: Path, source: Path | None) -> None:
+    """Read Python's own standard library with two thousand jobs, in less than a minute.
+
+    A job for every file counts what is in it, a job for every package reads its documentation, and a last one reports. The
+    jobs are kept in jobrunr-demo.db; a database of an earlier run is replaced.
+    """
+    folder = (source or standard_library()).absolute()
+    demo = Demo(folder, keep)
+    click.echo(f"Python {platform.python_version()} reads {folder}:")
+    click.echo(f"{len(demo.files):,} files and {len(demo.packages):,} packages become {demo.total:,} jobs.\n")
+    screen = _Screen()
+    ending = demo.run(screen.show, screen.interval)
+    click.echo("\n".join(_report(demo, ending)))
+
+
+class _Screen:
+    """Shows how far it is: in place on a terminal, otherwise as a line now and then."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stdout.isatty()
+        self._height = 0
+        self.interval = 0.2 if self._is_terminal else 1.0
+
+    def show(self, glance: Glance) -> None:
+        """Draw, over what was drawn before."""
+        share = glance.done / glance.total
+        counts = "  ".join(f"{state.value.lower()} {glance.counts[state]:,}" for state in _SHOWN)
+        if not self._is_terminal:
+            click.echo(f"{share:4.0%}  {counts}")
+            return
+        lines = [f"{bar(share, 40)} {share:4.0%}", counts, ""]
+        lines += [f"  {bar(p.share or 0, 20)} {p.share or 0:4.0%}  {printable(name)}" for name, p in glance.packages]
+        back = f"\x1b[{self._height}A\x1b[J" if self._height else ""
+        click.echo(back + "\n".join(fit(line, columns() - 1) for line in lines))
+        self._height = len(lines)
+
+
+def _report(demo: Demo, ending: Ending) -> Iterator[str]:
+    totals = ending.totals
+    yield ""
+    yield f"{demo.total:,} jobs in {ending.seconds:.1f} s, {len(totals.failures)} of them failed."
+    yield ""
+    documented = totals.documentation.documented / (totals.documentation.definitions or 1)
+    yield f"  {totals.lines:>9,}  lines in {totals.files:,} files"
+    yield f"  {totals.functions:>9,}  functions"
+    yield f"  {totals.classes:>9,}  classes"
+    yield f"  {totals.documentation.words:>9,}  words of documentation in {totals.packages:,} packages; {documented:.0%} is documented"
+    yield ""
+    yield _heading("The longest functions")
+    for function in totals.longest:
+        yield fit(f"  {function.lines:>5,} lines  {function.name}  {function.file}:{function.line}", columns())
+    yield ""
+    yield _heading("What failed, and why")
+    if not totals.failures:
+        yield "  Nothing: every file parses."
+    for failure in totals.failures:
+        yield f"  {pad(printable(failure.name), 0)}"
+        yield fit(f"      {printable(failure.reason)} ({failure.attempts} attempts)", columns())
+    yield ""
+    yield from _look_further(demo, ending)
+
+
+def _look_further(demo: Demo, ending: Ending) -> Iterator[str]:
+    yield _heading("Look further")
+    yield f"  export JOBRUNR_URL={demo.url}"
+    yield "  jobrunr status"
+    yield "  jobrunr job list --state failed"
+    if ending.a_failed_job is not None:
+        yield f"  jobrunr job show {ending.a_failed_job.id}   # failed"
+    yield f"  jobrunr job show {ending.a_succeeded_job.id}   # succeeded"
+    yield f"  jobrunr job show {ending.report.id}   # the report"
+
+
+def _heading(text: str) -> str:
+    return click.style(text, bold=True)

@@ -1,0 +1,113 @@
+"""``jobrunr worker``: run jobs until somebody says stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from datetime import timedelta
+from queue import SimpleQueue
+from types import FrameType
+from typing import Any
+
+import click
+
+from jobrunr.cli.application import find_application
+from jobrunr.cli.options import DURATION, app_option
+from jobrunr.cli.verb import ExitCode, Verb
+from jobrunr.cli.worker_log import LEVELS, set_up_logging
+from jobrunr.jobrunr import JobRunr
+from jobrunr.server.background_job_server import BackgroundJobServer
+
+_log = logging.getLogger("jobrunr.worker")
+
+_EXAMPLES = (
+    ("Run all jobs of an application", "jobrunr worker --app shop.jobs:jobrunr"),
+    ("Two queues, four jobs at a time", "jobrunr worker --queue mail --queue reports --workers 4"),
+    ("Give jobs a minute to end when it stops", "jobrunr worker --grace 1m"),
+)
+
+
+@click.command("worker", cls=Verb, examples=_EXAMPLES)
+@app_option
+@click.option("--workers", type=click.IntRange(1, 10_000), help="How many jobs at a time. [setting: workers]")
+@click.option("--queue", "queues", metavar="NAME", multiple=True, help="Only jobs of this queue; can be repeated. [setting: queues]")
+@click.option("--name", "server_name", metavar="TEXT", help="What people call it. [setting: server_name]")
+@click.option("--grace", type=DURATION, help="How long to wait for running jobs when it stops. [setting: shutdown_grace]")
+@click.option(
+    "--log-level", type=click.Choice(LEVELS, case_sensitive=False), default="INFO", show_default=True, help="What to log."
+)
+@click.pass_context
+def verb(context: click.Context, app: str | None, grace: timedelta | None, log_level: str, **settings: Any) -> None:
+    """Run jobs until SIGTERM or SIGINT (Ctrl-C).
+
+    The first signal stops it gently: it takes no more jobs and gives those that run their grace. The second does not wait
+    for them any longer, they are given back and run again elsewhere; the third ends the process. Logs go to standard error,
+    unless the application sets up its logging itself.
+    """
+    given = {name: value for name, value in settings.items() if value}
+    with find_application(app) as jobrunr:
+        set_up_logging(log_level)
+        server = jobrunr.server(**given, **({} if grace is None else {"shutdown_grace": grace}))
+        given_back = run_until_signal(server, serving=_serving(jobrunr, server, settings["queues"]))
+    context.exit(ExitCode.GIVEN_BACK if given_back else ExitCode.DONE)
+
+
+def run_until_signal(server: BackgroundJobServer, serving: str) -> int:
+    """Run a server until a signal comes.
+
+    Arguments:
+        serving: is logged when it is up.
+
+    Returns:
+        how many jobs were still running in the end and were given back.
+    """
+    signals = _Signals(server)
+    signals.listen()
+    server.start()
+    _log.info(serving)
+    name = signals.wait_for_first()
+    _log.info("stopping, on %s; %s", name, _running(server.busy))
+    given_back = server.stop()
+    _log.info("stopped; %s", f"{given_back} running jobs were given back" if given_back else "nothing was left running")
+    return given_back
+
+
+class _Signals:
+    """What SIGTERM and SIGINT do."""
+
+    def __init__(self, server: BackgroundJobServer) -> None:
+        self._server = server
+        # A handler interrupts this very thread wherever it is, so it may only touch what bears that: an Event does not.
+        self._arrived: SimpleQueue[str] = SimpleQueue()
+        self._is_stopping = False
+
+    def listen(self) -> None:
+        """Take the signals from now on."""
+        for number in _SIGNALS:
+            signal.signal(number, self._take)
+
+    def wait_for_first(self) -> str:
+        """Wait for the first one. Its name."""
+        return self._arrived.get()
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if not self._is_stopping:
+            self._is_stopping = True
+            self._arrived.put(signal.Signals(number).name)
+            return
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        self._server.hurry()
+
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def _serving(jobrunr: JobRunr, server: BackgroundJobServer, queues: tuple[str, ...]) -> str:
+    names = queues or jobrunr.settings.queues
+    what = f"the queue{'s' if len(names) > 1 else ''} {', '.join(names)}" if names else "all queues"
+    return f"{server.name} runs jobs of {what} from {jobrunr.provider.where}"
+
+
+def _running(busy: int) -> str:
+    return "no job is running" if not busy else "1 job is running" if busy == 1 else f"{busy} jobs are running"

@@ -1,0 +1,127 @@
+"""MySQL 8.0 and MariaDB 10.6, or newer, by PyMySQL."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    LargeBinary,
+    Table,
+    cast,
+    create_engine,
+    func,
+    inspect,
+    literal_column,
+    text,
+)
+from sqlalchemy.dialects.mysql import insert
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.schema import CreateSchema
+
+from jobrunr.errors import StorageSetupError
+from jobrunr.storage.sql.column_types import UtcTime
+from jobrunr.storage.sql.dialects.base import Dialect, Trouble
+from jobrunr.storage.sql.tables import Tables
+from jobrunr.storage.sql.waking import PollingWatcher, Queues, Watcher
+
+DUPLICATE_ENTRY = 1062
+
+_CONFLICTS = frozenset({1205, 1213, 1020})  # waited too long for a lock, deadlock, record has changed since last read
+_LOST = frozenset({2006, 2013, 2014, 2055, 1927, 4031})  # gone away, lost, out of step, lost, killed, idle for too long
+_UNAVAILABLE = (
+    frozenset({2002, 2003, 2005, 1040, 1203, 1129, 1053, 1158, 1159, 1160, 1161})  # no way to the server, or it is full or ends
+    | frozenset({1290, 1836, 1792})  # read-only
+    | frozenset({1969, 3024, 1317, 1021, 1114, 1047})  # too slow, interrupted, disk or table full, not part of its cluster
+)
+_WRONG_SET_UP = frozenset({1044, 1045, 1049})  # access denied to the database, or at all; no such database
+
+
+class MysqlDialect(Dialect):
+    """A database of MySQL or MariaDB."""
+
+    name: ClassVar[str] = "mysql"
+    partial_indexes: ClassVar[bool] = False
+    database_clock: ClassVar[ColumnElement[Any] | None] = literal_column("UTC_TIMESTAMP(6)", UtcTime())
+
+    @classmethod
+    def make_engine(cls, url: URL, timeout: timedelta | None) -> Engine:
+        settings = "time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')"
+        options: dict[str, Any] = {}
+        if timeout is not None:
+            seconds = max(1, int(timeout.total_seconds()))
+            settings += f", innodb_lock_wait_timeout = {seconds}"
+            options["pool_timeout"] = seconds
+            options["connect_args"] = {"connect_timeout": max(1, seconds // 2), "read_timeout": seconds + 2, "write_timeout": seconds + 2}
+        options.setdefault("connect_args", {})["init_command"] = f"SET SESSION {settings}"
+        # Every transaction of ours ends before its connection goes back; a ROLLBACK then would be one more round trip.
+        return create_engine(url, hide_parameters=True, isolation_level="READ COMMITTED", **options)
+
+    @classmethod
+    def adopt_engine(cls, engine: Engine) -> Engine:
+        return engine.execution_options(isolation_level="READ COMMITTED")
+
+    def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return cast(column, LargeBinary)
+
+    def has_label(self, labels: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
+        return func.instr(labels, piece) > 0
+
+    def insert_missing(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        # Differs because INSERT IGNORE would ignore all other mistakes as well.
+        first = next(iter(table.primary_key))
+        connection.execute(insert(table).on_duplicate_key_update({first.name: first}), rows)
+
+    def insert_or_replace(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        statement = insert(table)
+        values = {column.name: statement.inserted[column.name] for column in table.c if not column.primary_key}
+        connection.execute(statement.on_duplicate_key_update(values), rows)
+
+    def make_watcher(self, on_news: Callable[[Queues], None]) -> Watcher:
+        return PollingWatcher(self.engine, self.tables, on_news)
+
+    def check(self, connection: Connection) -> None:
+        is_mariadb = bool(getattr(connection.dialect, "is_mariadb", False))
+        version = connection.dialect.server_version_info or ()
+        wanted = (10, 6) if is_mariadb else (8, 0, 4)
+        if version < wanted:
+            kind = "MariaDB" if is_mariadb else "MySQL"
+            raise StorageSetupError(
+                f"This is {kind} {'.'.join(map(str, version))}; {kind} {'.'.join(map(str, wanted))} or newer is needed."
+            )
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        with self.unhurried() as connection:
+            lock = {"name": _lock_name(connection, self.tables)}
+            while not connection.execute(text("SELECT GET_LOCK(:name, 5)"), lock).scalar():
+                pass  # somebody is at it
+            connection.commit()
+            schema = self.tables.schema
+            if schema is not None and not inspect(connection).has_schema(schema):
+                connection.execute(CreateSchema(schema))
+            yield connection
+            connection.commit()
+
+    def trouble(self, error: DBAPIError) -> Trouble | None:
+        code = error.orig.args[0] if error.orig is not None and error.orig.args else None
+        if code in _CONFLICTS:
+            return Trouble.CONFLICT
+        if error.connection_invalidated or code in _LOST or isinstance(error, InterfaceError):
+            return Trouble.LOST
+        if code in _WRONG_SET_UP:
+            return Trouble.WRONG_SET_UP
+        return Trouble.UNAVAILABLE if code in _UNAVAILABLE else None
+
+
+def _lock_name(connection: Connection, tables: Tables) -> str:
+    """The name of a lock that belongs to these tables; locks are common to all databases of a server."""
+    schema = tables.schema or connection.execute(text("SELECT DATABASE()")).scalar_one()
+    return f"jobrunr-migration-{zlib.crc32(f'{schema}.{tables.prefix}'.encode())}"

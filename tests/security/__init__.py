@@ -1,0 +1,1 @@
+"""What a stranger with access to the table of jobs cannot do."""

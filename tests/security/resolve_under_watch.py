@@ -1,0 +1,49 @@
+"""A program: resolves the targets that it is given, with an audit hook that notes whatever the interpreter does meanwhile.
+
+Reads JSON from standard input: where to find modules, the application, what to import first, and the targets. Writes JSON:
+for each target the class of the error (or null), its message, and the audit events.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from typing import Any
+
+from jobrunr.errors import JobRunrError
+from jobrunr.registry import JobRegistry
+
+events: list[str] = []
+watching = False
+
+
+def watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if watching:
+        events.append(f"{event} {arguments!r:.200}")
+
+
+def main() -> None:
+    global watching
+    order = json.load(sys.stdin)
+    sys.path[:0] = order["path"]
+    registry = JobRegistry(order["application"])
+    for module in order["imported"]:
+        importlib.import_module(module)
+    report = []
+    sys.addaudithook(watch)
+    for target in order["targets"]:
+        events.clear()
+        error: JobRunrError | None = None
+        watching = True
+        try:
+            registry.resolve(target)
+        except JobRunrError as raised:
+            error = raised
+        watching = False
+        report.append([type(error).__name__ if error else None, str(error), list(events)])
+    json.dump(report, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

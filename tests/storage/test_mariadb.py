@@ -1,0 +1,14 @@
+"""MariaDB, held to the storage law."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import URL
+
+from tests.storage.sql_contract import SqlContract
+
+
+class TestMariadb(SqlContract):
+    @pytest.fixture
+    def url(self, mariadb: URL) -> URL:
+        return mariadb
