@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from hypothesis import settings
 
@@ -17,3 +18,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # These processes are measured, but not those that tests start: coverage would slow them down, and it loses what it
     # knows about those that are killed.
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Examples in docstrings are tests in src only; here, what is no test is imported by those that need it, or never."""
+    return True if collection_path.suffix == ".py" and not collection_path.name.startswith("test_") else None

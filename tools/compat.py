@@ -22,6 +22,10 @@ NEWEST_KNOWN = 16
 TESTS = ["src", "tests/unit", "tests/storage"]
 
 
+class FailedError(Exception):
+    """A command failed; the message holds what it said."""
+
+
 @dataclass(frozen=True)
 class Environment:
     """A Python, and the exact versions that it shall have of some packages."""
@@ -40,10 +44,15 @@ class Environment:
         if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted:
             return
         shutil.rmtree(self.folder, ignore_errors=True)
-        run([self.python, "-m", "venv", "--without-pip", str(self.folder)])
-        # The pip of the environment that runs this installs into the other one: quicker, and Debian has no pip for venv.
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(self.folder / "bin" / "python")]
-        run([*pip, "install", "--quiet", "--editable", f"{ROOT}[test]", *self.versions])
+        here = str(self.folder / "bin" / "python")
+        try:
+            run([self.python, "-m", "venv", str(self.folder)])
+        except FailedError:  # Debian takes ensurepip out of Python; pip can be put into an environment from outside, too
+            shutil.rmtree(self.folder, ignore_errors=True)
+            run([self.python, "-m", "venv", "--without-pip", str(self.folder)])
+            run([sys.executable, "-m", "pip", "--python", here, "install", "--quiet", "pip"])
+        pip = [here, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        run([*pip, "--editable", f"{ROOT}[test]", *self.versions])
         stamp.write_text(wanted, encoding="ascii")
 
     def test(self) -> bool:
@@ -85,7 +94,7 @@ def version_of(python: str) -> tuple[int, int] | None:
 def run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+        raise FailedError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 
 
 def main() -> int:
@@ -94,8 +103,11 @@ def main() -> int:
     if len(environments) == 1:
         print(f"There is no Python besides {HERE[0]}.{HERE[1]} here to test on.")
     print(f"Preparing {', '.join(environment.name for environment in environments)} ...", flush=True)
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(Environment.install, environments))
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(Environment.install, environments))
+    except FailedError as error:
+        sys.exit(str(error))
     failed = [environment.name for environment in environments if not environment.test()]
     print(f"Failed on: {', '.join(failed)}." if failed else "Passed on all of these.", flush=True)
     return int(bool(failed))

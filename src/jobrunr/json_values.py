@@ -12,8 +12,8 @@ import operator
 import re
 import sys
 import typing
-from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import PurePath
@@ -25,8 +25,6 @@ import msgspec
 from jobrunr.ids import JobId
 
 MAX_DEPTH = 100
-
-_TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
 
 
 class NotStorableError(ValueError):
@@ -58,10 +56,7 @@ def check_numbers_and_depth(value: object) -> None:
     Raises:
         NotStorableError: a number is NaN or infinite, or the value is nested too deeply.
     """
-    try:
-        _check(msgspec.to_builtins(value, builtin_types=_KEPT, enc_hook=_encode_hook), 0)
-    except RecursionError:
-        raise NotStorableError(_TOO_DEEP) from None
+    _check(msgspec.to_builtins(value, builtin_types=_KEPT, enc_hook=_encode_hook), 0)
 
 
 def to_strict_json(value: object) -> bytes:
@@ -106,8 +101,7 @@ def find_difference(sent: Any, back: Any, lenient: bool = False) -> str | None:
     if isinstance(sent, list | tuple) and (kind is other or (lenient and other is list)):
         return _difference_in_sequence(sent, back, lenient)
     if isinstance(sent, set | frozenset) and (kind is other or (lenient and other is set)):
-        same = sent == back and Counter(map(type, sent)) == Counter(map(type, back))
-        return None if same else "its members would come back different"
+        return _difference_in_set(sent, back, lenient)
     if kind is not other and not _stands_in(other, kind):
         return f"{_a(kind)} would come back as {_a(other)}"
     if isinstance(sent, dict):
@@ -130,6 +124,14 @@ def _difference_in_sequence(sent: Any, back: Any, lenient: bool) -> str | None:
         if difference:
             return f"in item {index}: {difference}"
     return None
+
+
+def _difference_in_set(sent: AbstractSet[Any], back: AbstractSet[Any], lenient: bool) -> str | None:
+    by_value = {member: member for member in back}
+    if sent != by_value.keys():
+        return "its members would come back different"
+    differences = (find_difference(member, by_value[member], lenient) for member in sent)
+    return next(filter(None, differences), None)
 
 
 def _difference_in_dict(sent: dict[Any, Any], back: dict[Any, Any], lenient: bool) -> str | None:
@@ -174,7 +176,7 @@ def _check(value: object, depth: int) -> None:
             raise NotStorableError(f"it holds {value}, which is no number to JSON")
     elif isinstance(value, dict | list | tuple):
         if depth >= MAX_DEPTH:
-            raise NotStorableError(_TOO_DEEP)
+            raise NotStorableError(f"it is nested more than {MAX_DEPTH} levels deep")
         for item in value.values() if isinstance(value, dict) else value:
             _check(item, depth + 1)
 

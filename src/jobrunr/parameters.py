@@ -135,8 +135,6 @@ def _plain_types(annotation: Any) -> frozenset[type]:
     """Which exact types of values fulfil an annotation and are the same after a round trip, whatever the value."""
     if annotation is Any or annotation is object:
         return frozenset({str, int, float, bool, types.NoneType})
-    if annotation is None:
-        return frozenset({types.NoneType})
     if annotation in (str, int, float, bool, types.NoneType):
         return frozenset({annotation})
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):

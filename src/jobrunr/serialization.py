@@ -10,6 +10,7 @@ import re
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -282,12 +283,12 @@ def _describe_arguments(arguments: str) -> str:
     parts: list[str] = []
     for key, value in call.items():
         if key == VAR_POSITIONAL and isinstance(value, list):
-            parts.extend(map(_short, value[:_SHOWN]))
+            parts.extend(map(_short, value[: _SHOWN + 1]))
         elif key == VAR_KEYWORD and isinstance(value, dict):
-            parts.extend(f"{_name(name)}={_short(item)}" for name, item in list(value.items())[:_SHOWN])
+            parts.extend(f"{_name(name)}={_short(item)}" for name, item in islice(value.items(), _SHOWN + 1))
         else:
             parts.append(_short(value) if len(call) == 1 else f"{_name(key)}={_short(value)}")
-    return ", ".join(parts)
+    return ", ".join(parts if len(parts) <= _SHOWN else [*parts[:_SHOWN], "…"])
 
 
 def _name(key: str) -> str:

@@ -14,34 +14,38 @@ from typing import Any
 from jobrunr.errors import JobRunrError
 from jobrunr.registry import JobRegistry
 
-events: list[str] = []
-watching = False
 
+class Watch:
+    """Notes audit events while it is on. A hook cannot be taken away again."""
 
-def watch(event: str, arguments: tuple[Any, ...]) -> None:
-    if watching:
-        events.append(f"{event} {arguments!r:.200}")
+    def __init__(self) -> None:
+        self.is_on = False
+        self.events: list[str] = []
+        sys.addaudithook(self.note)
+
+    def note(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.is_on:
+            self.events.append(f"{event} {arguments!r:.200}")
 
 
 def main() -> None:
-    global watching
     order = json.load(sys.stdin)
     sys.path[:0] = order["path"]
     registry = JobRegistry(order["application"])
     for module in order["imported"]:
         importlib.import_module(module)
     report = []
-    sys.addaudithook(watch)
+    watch = Watch()
     for target in order["targets"]:
-        events.clear()
         error: JobRunrError | None = None
-        watching = True
+        watch.events = []
+        watch.is_on = True
         try:
             registry.resolve(target)
         except JobRunrError as raised:
             error = raised
-        watching = False
-        report.append([type(error).__name__ if error else None, str(error), list(events)])
+        watch.is_on = False
+        report.append([type(error).__name__ if error else None, str(error), watch.events])
     json.dump(report, sys.stdout)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,8 @@ class Wanted:
 class NotWanted:
     path: str
 
-    def __new__(cls, *args: Any) -> NotWanted:
+    def __post_init__(self) -> None:
         built.append("NotWanted")
-        return super().__new__(cls)
 
     def __setstate__(self, state: object) -> None:
         built.append("NotWanted")
@@ -88,10 +88,10 @@ def nothing_built_yet() -> None:
 
 
 def takes_anything(value: Any) -> None: ...
-def takes_unannotated(value) -> None: ...  # type: ignore[no-untyped-def] # noqa: ANN001, E302
-def takes_wanted(value: Wanted) -> None: ...  # noqa: E302
-def takes_tagged(value: Small | int) -> None: ...  # noqa: E302
-def takes_many(value: dict[str, list[Wanted]]) -> None: ...  # noqa: E302
+def takes_unannotated(value) -> None: ...  # type: ignore[no-untyped-def] # noqa: ANN001
+def takes_wanted(value: Wanted) -> None: ...
+def takes_tagged(value: Small | int) -> None: ...
+def takes_many(value: dict[str, list[Wanted]]) -> None: ...
 
 
 @pytest.mark.parametrize("payload", TAGS, ids=lambda payload: ascii(payload)[:40])
@@ -161,10 +161,8 @@ def test_of_a_key_that_stands_twice_one_value_counts_and_is_checked() -> None:
 )
 def test_no_value_at_all_builds_what_the_signature_does_not_name(value: Any) -> None:
     for function in (takes_anything, takes_wanted, takes_tagged):
-        try:
+        with suppress(ArgumentsUnreadableError):
             ArgumentCodec("app:f", function).decode(json.dumps({"value": value}))
-        except ArgumentsUnreadableError:
-            pass
     assert set(built) <= {"Wanted", "Small"}
 
 

@@ -178,8 +178,8 @@ HOSTILE = [
     "app.jobs:<lambda>",
     "app.jobs:send.<locals>.inner",
     "app.jobs:0",
-    "аpp.jobs:send",  # noqa: RUF001 - a Cyrillic а
-    "app.jobs:ѕend",  # noqa: RUF001 - a Cyrillic ѕ
+    "аpp.jobs:send",  # noqa: RUF001 - its a is Cyrillic
+    "app.jobs:ѕend",  # noqa: RUF001 - the s is Cyrillic
     "app.jobs:ｓend",  # noqa: RUF001 - full width: Python's own parser would read an s
     "app․jobs:send",  # noqa: RUF001 - a one dot leader
     "app.jobs：send",  # noqa: RUF001 - a full width colon

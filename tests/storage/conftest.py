@@ -18,18 +18,21 @@ MARIADB = os.environ.get("JOBRUNR_TEST_MARIADB", "mariadb+pymysql://root@127.0.0
 
 
 @contextmanager
-def new_database(admin: str, drop: str) -> Iterator[URL]:
+def new_database(admin: str, drop: str, hurry: str | None = None) -> Iterator[URL]:
     """A database on a server, of a name that nobody else uses. Without the server the test is skipped; on CI it fails.
 
     Arguments:
         admin: the URL of a connection that may create databases.
         drop: the statement that drops one, with its name as ``{}``.
+        hurry: a statement that makes one fast and forgetful, which does not matter to a test.
     """
     name = f"jobrunr_test_{uuid4().hex[:12]}"
     engine = create_engine(admin, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
     try:
         with engine.connect() as connection:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            if hurry is not None:
+                connection.exec_driver_sql(hurry.format(name))
     except OperationalError as error:
         if ON_CI:
             raise
@@ -44,7 +47,8 @@ def new_database(admin: str, drop: str) -> Iterator[URL]:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[URL]:
     """An empty database on PostgreSQL."""
-    with new_database(POSTGRESQL, "DROP DATABASE {} WITH (FORCE)") as url:
+    hurry = "ALTER DATABASE {} SET synchronous_commit TO off"
+    with new_database(POSTGRESQL, "DROP DATABASE {} WITH (FORCE)", hurry) as url:
         yield url
 
 

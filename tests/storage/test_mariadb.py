@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 from sqlalchemy import URL
 
+from jobrunr.storage.contract import StorageProvider
+from jobrunr.storage.sql import SqlStorageProvider
 from tests.storage.sql_contract import SqlContract
 
 
@@ -12,3 +16,17 @@ class TestMariadb(SqlContract):
     @pytest.fixture
     def url(self, mariadb: URL) -> URL:
         return mariadb
+
+    def damage(self, storage: StorageProvider, job_id: UUID, field: str, value: object) -> bool:
+        assert isinstance(storage, SqlStorageProvider)
+        if not field.endswith("_at"):
+            return super().damage(storage, job_id, field, value)
+        with (
+            storage._dialect.engine.begin() as connection
+        ):  # a moment that is none, as a server without strict mode takes it
+            connection.exec_driver_sql("SET SESSION sql_mode = ''")
+            connection.exec_driver_sql(
+                f"UPDATE {storage._dialect.tables.jobs.name} SET {field} = '0000-00-00' WHERE id = %s", (str(job_id),)
+            )
+            connection.detach()
+        return True

@@ -10,7 +10,7 @@ import sys
 import types
 import zipfile
 from collections.abc import Callable
-from importlib import import_module
+from importlib import import_module, reload
 from pathlib import Path
 from typing import Any
 
@@ -132,17 +132,16 @@ class TestTheCall:
 
     def test_raises_what_its_arguments_raise(self) -> None:
         empty: dict[str, int] = {}
+        named = {"a": 2}
         with pytest.raises(KeyError, match="missing"):
             unfold(lambda: send(empty["missing"]))
         with pytest.raises(NameError, match="nowhere"):
             unfold(lambda: nowhere.send(1))  # type: ignore[name-defined] # noqa: F821
         with pytest.raises(TypeError, match="multiple values for keyword argument 'a'"):
-            unfold(lambda: send(a=1, **{"a": 2}))
+            unfold(lambda: send(a=1, **named))
 
     def test_is_taken_apart_once_and_evaluated_each_time(self) -> None:
-        counts = []
-        for number in range(100):
-            counts.append(unfold(lambda number=number: send(number))[1][0])
+        counts = [unfold(lambda number=number: send(number))[1][0] for number in range(100)]
         assert counts == list(range(100))
 
 
@@ -177,7 +176,7 @@ class TestALambdaIsRefused:
     def test_when_its_source_is_not_at_hand(self) -> None:
         function = eval("lambda: print(1)")
         with pytest.raises(
-            TargetNotImportableError, match=r"source is not at hand. Write enqueue\(mail_service.send, user.id\)"
+            TargetNotImportableError, match=r"source is not at hand\. Write enqueue\(mail_service.send, user.id\)"
         ):
             unfold(function)
 
@@ -202,7 +201,7 @@ class TestALambdaIsRefused:
         function = import_module("edited").function
         file.write_text(later)
         os.utime(file, (1, 1))
-        with pytest.raises(TargetNotImportableError, match="source (has changed since it was imported|is not at hand)"):
+        with pytest.raises(TargetNotImportableError, match=r"source (has changed since it was imported|is not at hand)"):
             unfold(function)
         monkeypatch.delitem(sys.modules, "edited", raising=False)
 
@@ -222,6 +221,16 @@ class TestSourceComesFrom:
         monkeypatch.syspath_prepend(tmp_path)
         assert unfold(import_module("future_lambda").function) == (print, (1,), {})
         monkeypatch.delitem(sys.modules, "future_lambda")
+
+    def test_a_module_that_was_edited_and_loaded_anew(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        monkeypatch.syspath_prepend(tmp_path)
+        (tmp_path / "reloaded_lambda.py").write_text("function = lambda: print(1)\n")
+        module = import_module("reloaded_lambda")
+        assert unfold(module.function)[1] == (1,)
+        (tmp_path / "reloaded_lambda.py").write_text("\n\nfunction = lambda: print(2, 3)\n")
+        assert unfold(reload(module).function)[1] == (2, 3)
+        monkeypatch.delitem(sys.modules, "reloaded_lambda")
 
     def test_a_cell_that_a_notebook_registered(self) -> None:
         source = "function = lambda: print(1)\n"

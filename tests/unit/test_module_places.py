@@ -163,8 +163,11 @@ def test_a_module_that_was_made_up_is_nowhere(path: Path, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "made_up", type(sys)("made_up"))
     monkeypatch.setitem(sys.modules, "math.conftest", type(sys)("math.conftest"))  # not the conftest.py that can be found
     monkeypatch.setitem(sys.modules, "odd", 42)  # type: ignore[arg-type]
-    monkeypatch.setattr(sys, "meta_path", [object(), *sys.meta_path])
-    assert [place_of(name) for name in ("made_up", "math.conftest", "odd")] == [MISSING] * 3
+    virtual = type(
+        "Finder", (), {"find_spec": lambda self, name, path: ModuleSpec(name, None) if name == "virtual" else None}
+    )
+    monkeypatch.setattr(sys, "meta_path", [object(), virtual(), *sys.meta_path])
+    assert [place_of(name) for name in ("made_up", "math.conftest", "odd", "virtual")] == [MISSING] * 4
 
 
 class TestTheApplication:

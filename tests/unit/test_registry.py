@@ -134,7 +134,7 @@ class TestDescribing:
 
     def test_refuses_what_is_not_offered_and_says_what_to_add(self, registry: JobRegistry) -> None:
         with pytest.raises(
-            TargetNotOfferedError, match="standard library.*@job.*add 'subprocess:run' to the setting allowed_tar"
+            TargetNotOfferedError, match=r"standard library.*@job.*add 'subprocess:run' to the setting allowed_tar"
         ):
             registry.describe(importlib.import_module("subprocess").run)
 

@@ -9,6 +9,7 @@ import string
 import sys
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from logging import Logger
@@ -25,6 +26,7 @@ from hypothesis import strategies as st
 
 from jobrunr.errors import ArgumentError, ArgumentsUnreadableError, ResultNotStorableError, TooLargeError
 from jobrunr.ids import JobId
+from jobrunr.json_values import find_difference
 from jobrunr.serialization import ArgumentCodec, describe_call, encode_result
 from tests.samples.values import (
     Address,
@@ -153,6 +155,10 @@ class TestAValueComesBackTheSame:
         back = there_and_back(float, 3)
         assert (back, type(back)) == (3.0, float)
 
+    def test_as_floats_where_floats_are_asked_for(self) -> None:
+        assert there_and_back(list[float], [1, 2.5]) == [1.0, 2.5]
+        assert there_and_back(set[float], {1, 2.5}) == {1.0, 2.5}
+
     def test_as_the_kind_of_uuid_that_is_asked_for(self) -> None:
         job_id = JobId.from_key("x")
         assert type(there_and_back(UUID, job_id)) is UUID
@@ -178,6 +184,20 @@ class TestAValueComesBackTheSame:
     def test_of_none_where_a_class_of_any_kind_is_optional(self) -> None:
         assert there_and_back(Row | None, None) is None
         assert there_and_back(Logger | None, None) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "back", "difference"),
+    [
+        ([1.0], [1], "in item 0: a float would come back as an int"),
+        ([1, True], [1, 1], "in item 1: a bool would come back as an int"),
+        ([1, 2], [1, 3], "in item 1: an int would come back with another value"),
+        ([1], [1, 2], "1 items would come back as 2"),
+        ([1, 2.5], [1.0, 2.5], None),
+    ],
+)
+def test_a_difference_is_found_where_it_is(sent: Any, back: Any, difference: str | None) -> None:
+    assert find_difference(sent, back) == difference
 
 
 json_values = st.recursive(
@@ -264,17 +284,13 @@ class TestOverAllValues:
     @given(st.text() | st.binary())
     def test_nothing_that_is_read_raises_anything_else_than_unreadable(self, text: Any) -> None:
         for annotation in (None, int, Order, Customer, Path):
-            try:
+            with suppress(ArgumentsUnreadableError):
                 codec_for(annotation).decode(text)
-            except ArgumentsUnreadableError:
-                pass
 
     @given(json_values, st.sampled_from([int, Order, Customer, Path, JobId, Color, Span, Circle | Square, list[Address]]))
     def test_no_json_value_raises_anything_else_than_unreadable(self, value: Any, annotation: Any) -> None:
-        try:
+        with suppress(ArgumentsUnreadableError):
             codec_for(annotation).decode(json.dumps({"value": value}))
-        except ArgumentsUnreadableError:
-            pass
 
 
 def cycle() -> list[Any]:
@@ -298,6 +314,8 @@ class TestAValueIsRefused:
             (None, (1, 2), "a tuple would come back as a list. Annotate"),
             (None, [1, (2,)], "in item 1: a tuple would come back as a list"),
             (None, {1: "a"}, "the key 1 would come back as '1'"),
+            (None, {Size.SMALL: 1}, "the key <Size.SMALL: 's'> would come back as 's'"),
+            (date | None, "2026-01-01", "a str would come back as a date"),
             (None, {"a": {"b": {1}}}, "under key 'a': under key 'b': a set would come back as a list"),
             (None, b"x", "a bytes would come back as a str"),
             (None, Color.RED, "a Color would come back as a str"),
@@ -323,6 +341,8 @@ class TestAValueIsRefused:
             (float, 2**53 + 1, "an int would come back with another value"),
             (list[int], ["a"], r"Expected `int`, got `str` \(at \[0\]\)"),
             (list[int], (1, 2), r"a tuple would come back as a list. Pass what its annotation says \(list\[int\]\)"),
+            (set[Any], {1, NOON}, "its members would come back different"),
+            (set[Any], {1, Level.HIGH}, "a Level would come back as an int"),
             (set[int], frozenset({1}), "a frozenset would come back as a set"),
             (Order, {"id": "x"}, r"Expected `int`, got `str` \(at \.id\)"),
             (Order, {"id": 1}, "a dict would come back as an Order"),
@@ -350,7 +370,7 @@ class TestAValueIsRefused:
     def test_when_it_is_nested_deeper_than_100_levels(self, depth: int) -> None:
         with pytest.raises(ArgumentError, match=r"parameter 'value': .*nested (too deeply|more than 100 levels deep)"):
             codec_for(None).encode((nested(depth),), {})
-        with pytest.raises(ResultNotStorableError, match="nested (too deeply|more than 100 levels deep)"):
+        with pytest.raises(ResultNotStorableError, match=r"nested (too deeply|more than 100 levels deep)"):
             encode_result("shop:f", nested(depth))
 
     def test_when_it_contains_itself(self) -> None:
@@ -370,7 +390,7 @@ class TestAValueIsRefused:
             codec_for(Checked).encode((checked,), {})
 
     def test_when_comparing_it_fails(self) -> None:
-        class Moody(pydantic.BaseModel):
+        class Moody(pydantic.BaseModel):  # noqa: PLW1641 - nobody asks for its hash
             def __eq__(self, other: object) -> bool:
                 raise RuntimeError("not today")
 
@@ -466,7 +486,15 @@ class TestTheCall:
 
     def test_may_have_parameters_with_awkward_names(self) -> None:
         def function(
-            self: int, p0: int, cls: int, größe: int, __struct_fields__: int, _: int = 0, *, type: int = 0, kwargs: int = 0
+            self: int,
+            p0: int,
+            cls: int,
+            größe: int,  # noqa: PLC2401 - as a few people write it
+            __struct_fields__: int,
+            _: int = 0,
+            *,
+            type: int = 0,
+            kwargs: int = 0,
         ) -> Any:
             return self, p0, cls, größe, __struct_fields__, _, type, kwargs
 
@@ -650,6 +678,12 @@ class TestACallForPeople:
             assert text.startswith("jobs.send(")
             assert text.endswith(")")
         assert describe_call("shop.jobs:send", '{"numbers":[1,2,3]}', 10) == "jobs.sen…)"
+
+    def test_shows_the_first_twenty_arguments(self) -> None:
+        twenty = ", ".join(map(str, range(20)))
+        assert describe_call("m:f", json.dumps({"*": list(range(20))}), 1000) == f"m.f({twenty})"
+        assert describe_call("m:f", json.dumps({"*": list(range(21))}), 1000) == f"m.f({twenty}, …)"
+        assert describe_call("m:f", json.dumps({"**": dict.fromkeys("abcdefghijklmnopqrstuv", 1)}), 1000).endswith("t=1, …)")
 
 
 def test_pydantic_is_never_imported_by_us() -> None:

@@ -45,7 +45,7 @@ class TestTheText:
             ("shop.jobs:send\0", r"'send\\x00'"),
             ("shop.jobs:1st", "'1st'"),
             ("shop.jobs:größe", "'größe'"),
-            ("оs:system", "'оs'"),  # noqa: RUF001 - a Cyrillic о
+            ("оs:system", "'оs'"),  # noqa: RUF001 - its o is Cyrillic
             ("ｏｓ:system", "'ｏｓ'"),  # noqa: RUF001 - full width, which Python would read as os
             ("shop.jobs:__builtins__", "two underscores"),
             ("shop.jobs:Handler.__init__.__globals__", "two underscores"),
@@ -263,7 +263,7 @@ class TestWhatRunsAsMain:
         (tmp_path / "shop" / "__main__.py").write_text(PROGRAM)
         assert "importing shop.__main__ would run the program. Move it" in python("-m", "shop", cwd=tmp_path)
 
-    @pytest.mark.parametrize("name", ["my-script.py", "json.py.txt", "time.py"])
+    @pytest.mark.parametrize("name", ["my-script.py", "json.py.txt", "time.py", "textwrap.py"])
     def test_is_refused_when_no_module_can_be_called_like_the_script(self, tmp_path: Path, name: str) -> None:
         (tmp_path / name).write_text(PROGRAM)
         output = python("-P", name, cwd=tmp_path)

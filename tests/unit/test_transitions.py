@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
 from jobrunr.errors import IllegalJobStateChangeError
@@ -201,55 +201,78 @@ class TestTimeOfKeeping:
 
 # -- any sequence of transitions
 
-Decision = Callable[[Job, datetime], JobUpdate | None]
+S = JobState
 
 
 @dataclass(frozen=True)
 class Move:
-    """A transition, and the states through which it leads by what the design says."""
+    """A transition, and what the design says about it."""
 
-    decide: Decision
+    decide: Callable[[Job, datetime], JobUpdate | None]
+    by: Author
     states: tuple[JobState, ...]
-    of_a_person: bool = False
-    fails: bool = False
-    is_a_new_start: bool = False
-    untries: bool = False
+    """The states through which it leads."""
+    wait: timedelta | None = None
+    """For SCHEDULED: how long."""
+    failures: Callable[[int], int] = lambda failures: failures
+    attempts: Callable[[int], int] = lambda attempts: attempts
 
 
-S = JobState
-BY_THE_OWNER = [
-    Move(lambda job, now: succeed(job, now, "1"), (S.SUCCEEDED,)),
-    Move(lambda job, now: fail(job, now, "it failed", an_exception()), (S.FAILED,), fails=True),
-    Move(
+MOVES = {
+    "succeed": Move(lambda job, now: succeed(job, now, "1"), Author.OWNER, (S.SUCCEEDED,)),
+    "fail": Move(lambda job, now: fail(job, now, "it failed"), Author.OWNER, (S.FAILED,), failures=lambda n: n + 1),
+    "retry": Move(
         lambda job, now: retry(job, now, after=2 * SECOND),
+        Author.OWNER,
         (S.FAILED, S.SCHEDULED),
-        fails=True,
+        wait=2 * SECOND,
+        failures=lambda n: n + 1,
     ),
-    Move(
-        lambda job, now: retry(job, now, after=AT_ONCE),
-        (S.FAILED, S.ENQUEUED),
-        fails=True,
+    "retry at once": Move(
+        lambda job, now: retry(job, now, after=AT_ONCE), Author.OWNER, (S.FAILED, S.ENQUEUED), failures=lambda n: n + 1
     ),
-    Move(lambda job, now: hand_back(job, now, "the server stops", begun=True), (S.ENQUEUED,)),
-    Move(lambda job, now: hand_back(job, now, "the server stops", begun=False), (S.ENQUEUED,), untries=True),
-    Move(lambda job, now: delete(job, now, "it deletes itself", Author.OWNER), (S.DELETED,)),
-]
-BY_OTHERS = [
-    Move(lambda job, now: fail(job, now, "its server is gone", by=Author.RESCUER), (S.FAILED,), fails=True),
-    Move(
+    "hand back": Move(lambda job, now: hand_back(job, now, "it stops", begun=True), Author.OWNER, (S.ENQUEUED,)),
+    "hand back unbegun": Move(
+        lambda job, now: hand_back(job, now, "it stops", begun=False), Author.OWNER, (S.ENQUEUED,), attempts=lambda n: n - 1
+    ),
+    "delete itself": Move(lambda job, now: delete(job, now, "it is done", Author.OWNER), Author.OWNER, (S.DELETED,)),
+    "rescue": Move(
         lambda job, now: retry(job, now, after=AT_ONCE, by=Author.RESCUER),
+        Author.RESCUER,
         (S.FAILED, S.ENQUEUED),
-        fails=True,
+        failures=lambda n: n + 1,
     ),
-    Move(lambda job, now: delete(job, now, "withdrawn"), (S.DELETED,), of_a_person=True),
-    Move(lambda job, now: requeue(job, now, "again"), (S.ENQUEUED,), of_a_person=True, is_a_new_start=True),
-    Move(
+    "bury": Move(
+        lambda job, now: fail(job, now, "its server is gone", by=Author.RESCUER),
+        Author.RESCUER,
+        (S.FAILED,),
+        failures=lambda n: n + 1,
+    ),
+    "delete": Move(lambda job, now: delete(job, now, "withdrawn"), Author.PERSON, (S.DELETED,)),
+    "requeue": Move(lambda job, now: requeue(job, now, "again"), Author.PERSON, (S.ENQUEUED,), failures=lambda _: 0),
+    "reschedule": Move(
         lambda job, now: reschedule(job, now, now + 3 * SECOND, "later"),
+        Author.PERSON,
         (S.SCHEDULED,),
-        of_a_person=True,
-        is_a_new_start=True,
+        wait=3 * SECOND,
+        failures=lambda _: 0,
     ),
-]
+}
+
+
+def is_refused(job: Job, move: Move) -> bool:
+    """Whether the table, or the rule that only its owner gives a running job back, forbids a move."""
+    taken_away = job.state is S.PROCESSING and move.by is Author.PERSON and move.states != (S.DELETED,)
+    return taken_away or not set(pairwise((job.state, *move.states))) <= ALLOWED
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An update, and what it was decided from."""
+
+    update: JobUpdate
+    knowledge: Job
+    move: Move
 
 
 @dataclass
@@ -260,7 +283,7 @@ class Expected:
     version: int
     run_at: datetime | None
     token: UUID | None = None
-    written: JobUpdate | None = None
+    written: Sent | None = None
     """The update of the owner whose token is still there."""
     attempts: int = 0
     failures: int = 0
@@ -273,32 +296,30 @@ class Expected:
     def state_at(self) -> datetime:
         return self.history[-1][1]
 
-    def lets(self, update: JobUpdate) -> bool:
+    def lets(self, sent: Sent) -> bool:
         """Whether an update may be written."""
-        if update.version is not None:
-            return update.version == self.version
-        return update.token is not None and self.state is S.PROCESSING and self.token == update.token
+        if sent.move.by is Author.PERSON:
+            return self.version == sent.knowledge.version
+        return self.state is S.PROCESSING and self.token == sent.knowledge.claim_token
 
     def becomes(self, *states: JobState, at: datetime) -> None:
         self.history += [(state, at) for state in states]
         self.version += 1
 
+    def is_written(self, sent: Sent) -> None:
+        move, at = sent.move, sent.update.at
+        self.becomes(*move.states, at=at)
+        self.failures, self.attempts = move.failures(self.failures), move.attempts(self.attempts)
+        if self.state is S.SCHEDULED and move.wait is not None:
+            self.run_at = at + move.wait
+        self.token, self.written = (self.token, sent) if move.by is Author.OWNER else (None, None)
 
-@dataclass(frozen=True)
-class Sent:
-    update: JobUpdate
-    move: Move = field(repr=False)
+
+beginnings = st.sampled_from([S.AWAITING, S.SCHEDULED, S.ENQUEUED])
 
 
 class AnySequence(RuleBasedStateMachine):
     """Whatever people, owners and masters do, in whatever order, and with however old a knowledge of the job."""
-
-    read = Bundle("read")
-    """Jobs as somebody read them at some time."""
-    claimed = Bundle("claimed")
-    """Jobs as some owner got them at some time."""
-    sent = Bundle("sent")
-    """Updates that were sent, and may be sent again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -307,107 +328,103 @@ class AnySequence(RuleBasedStateMachine):
         self.server = a_server()
         self.storage.announce(self.server)
         self.expected: dict[JobId, Expected] = {}
+        self.known: list[list[Job]] = []
+        """For each job all that was ever read of it."""
+        self.sent: list[Sent] = []
 
     def tick(self) -> datetime:
         """No two things happen at the same moment."""
         return self.clock.advance(microseconds=1)
 
-    @rule(target=read, state=st.sampled_from([S.AWAITING, S.SCHEDULED, S.ENQUEUED]), wait=st.integers(0, 5))
-    def a_job_is_made(self, state: JobState, wait: int) -> Job:
+    def knowledge(self, which: int, age: int) -> Job:
+        """What somebody knows of a job: the present, or what was true a while ago."""
+        reads = self.known[which % len(self.known)]
+        job = self.storage.get(reads[0].id)
+        if job is not None and job != reads[-1]:
+            reads.append(job)
+        return reads[-1 - min(age, len(reads) - 1)]
+
+    @initialize(state=beginnings)
+    def the_first_job_is_made(self, state: JobState) -> None:
+        self._make(state)
+
+    @precondition(lambda self: len(self.known) < 2)
+    @rule(state=beginnings)
+    def another_job_is_made(self, state: JobState) -> None:
+        self._make(state)
+
+    def _make(self, state: JobState) -> None:
         now = self.tick()
-        new = a_job(state=state, run_at=now + wait * SECOND if state is S.SCHEDULED else None)
+        new = a_job(state=state, run_at=now + SECOND if state is S.SCHEDULED else None)
         self.storage.insert([new])
         job = present(self.storage, new)
         self.expected[new.id] = Expected([(state, now)], job.version, new.run_at)
-        return job
+        self.known.append([job])
 
     @rule(seconds=st.integers(1, 4))
     def time_passes(self, seconds: int) -> None:
         self.clock.advance(seconds=seconds)
 
-    @rule(target=read, job=read | claimed)
-    def somebody_looks(self, job: Job) -> Job:
-        return self.storage.get(job.id) or job
-
-    @rule(target=claimed, limit=st.integers(1, 3))
-    def a_server_claims(self, limit: int) -> object:
+    @rule(limit=st.integers(1, 3))
+    def a_server_claims(self, limit: int) -> None:
         now = self.tick()
+        waiting = sum(expected.state is S.ENQUEUED for expected in self.expected.values())
         claimed = self.storage.claim(self.server.id, self.server.name, limit)
+        assert len(claimed) == min(limit, waiting)
         for job in claimed:
             expected = self.expected[job.id]
             assert expected.state is S.ENQUEUED
             expected.becomes(S.PROCESSING, at=now)
             expected.attempts += 1
             expected.token, expected.written = job.claim_token, None
-        return multiple(*claimed)
 
-    @rule(target=sent, job=claimed, move=st.sampled_from(BY_THE_OWNER))
-    def an_owner_decides(self, job: Job, move: Move) -> object:
-        return self._decide(job, move)
+    @rule(which=st.integers(0, 1), draw=st.data())
+    def somebody_does_what_may_be_done(self, which: int, draw: st.DataObject) -> None:
+        job = self.knowledge(which, age=0)
+        possible = sorted(name for name, move in MOVES.items() if not is_refused(job, move))
+        self._decide(job, draw.draw(st.sampled_from(possible)))
 
-    @rule(target=sent, job=read | claimed, move=st.sampled_from(BY_OTHERS))
-    def somebody_else_decides(self, job: Job, move: Move) -> object:
-        return self._decide(job, move)
+    @rule(name=st.sampled_from(sorted(MOVES)), which=st.integers(0, 1), age=st.integers(0, 5))
+    def somebody_tries_anything(self, name: str, which: int, age: int) -> None:
+        self._decide(self.knowledge(which, age), name)
 
-    @rule(target=sent, job=read, move=st.sampled_from(BY_THE_OWNER))
-    def somebody_acts_as_if_the_job_were_claimed(self, job: Job, move: Move) -> object:
-        return self._decide(job, move)
-
-    def _decide(self, job: Job, move: Move) -> object:
-        now = self.tick()
-        path = [job.state, *move.states]
-        legal = set(pairwise(path)) <= ALLOWED
-        if move.is_a_new_start and job.state is S.PROCESSING:
-            legal = False
-        if not legal and not (job.state is move.states[-1] and (move.of_a_person or job.state is S.DELETED)):
+    def _decide(self, job: Job, name: str) -> None:
+        now, move = self.tick(), MOVES[name]
+        if (name, job.state) in {("delete", S.DELETED), ("delete itself", S.DELETED), ("requeue", S.ENQUEUED)}:
+            assert move.decide(job, now) is None
+        elif is_refused(job, move):
             with pytest.raises(IllegalJobStateChangeError):
                 move.decide(job, now)
-            return multiple()
-        update = move.decide(job, now)
-        if update is None:
-            assert job.state is move.states[-1]
-            return multiple()
-        assert legal
-        self._send(update, move)
-        return Sent(update, move)
-
-    @rule(sent=sent)
-    def an_update_is_sent_again(self, sent: Sent) -> None:
-        self.tick()
-        self._send(sent.update, sent.move)
-
-    def _send(self, update: JobUpdate, move: Move) -> None:
-        answer = self.storage.update([update])
-        expected = self.expected.get(update.job_id)
-        if expected is None:
-            assert not answer
-        elif expected.lets(update):
-            assert answer == {update.job_id}
-            self._is_written(expected, update, move)
         else:
-            recognised = update.token is not None and expected.token == update.token and expected.written == update
-            assert answer == ({update.job_id} if recognised else frozenset())
+            update = move.decide(job, now)
+            assert update is not None
+            self.sent.append(Sent(update, job, move))
+            self._send(self.sent[-1])
 
-    def _is_written(self, expected: Expected, update: JobUpdate, move: Move) -> None:
-        expected.becomes(*move.states, at=update.at)
-        expected.failures = 0 if move.is_a_new_start else expected.failures + move.fails
-        expected.attempts -= move.untries
-        expected.run_at = update.run_at
-        expected.token, expected.written = (expected.token, update) if update.keep_token else (None, None)
+    @precondition(lambda self: self.sent)
+    @rule(age=st.integers(0, 9))
+    def an_update_is_sent_again(self, age: int) -> None:
+        self.tick()
+        self._send(self.sent[-1 - min(age, len(self.sent) - 1)])
+
+    def _send(self, sent: Sent) -> None:
+        answer = self.storage.update([sent.update])
+        expected = self.expected.get(sent.update.job_id)
+        written = expected is not None and expected.lets(sent)
+        assert answer == ({sent.update.job_id} if written or (expected and expected.written is sent) else frozenset())
+        if expected is not None and written:
+            expected.is_written(sent)
 
     @rule()
     def the_master_promotes(self) -> None:
         now = self.tick()
-        due = [
-            expected
-            for expected in self.expected.values()
-            if expected.state is S.SCHEDULED and expected.run_at is not None and expected.run_at <= now
-        ]
+        waiting = [expected for expected in self.expected.values() if expected.state is S.SCHEDULED]
+        due = [expected for expected in waiting if expected.run_at is not None and expected.run_at <= now]
         assert self.storage.promote(1_000).count == len(due)
         for expected in due:
             expected.becomes(S.ENQUEUED, at=now)
 
-    @rule(state=st.sampled_from([S.SUCCEEDED, S.FAILED, S.DELETED]), keep=st.integers(0, 5))
+    @rule(state=st.sampled_from([S.SUCCEEDED, S.FAILED, S.DELETED]), keep=st.sampled_from([0, 0, 3]))
     def the_master_expires(self, state: JobState, keep: int) -> None:
         now = self.tick()
         after = keep * SECOND
@@ -439,8 +456,7 @@ class AnySequence(RuleBasedStateMachine):
     @invariant()
     def every_history_keeps_to_the_table(self) -> None:
         for expected in self.expected.values():
-            states = [state for state, _ in expected.history]
-            assert set(pairwise(states)) <= ALLOWED
+            assert set(pairwise(state for state, _ in expected.history)) <= ALLOWED
             assert expected.history == sorted(expected.history, key=lambda entry: entry[1])
 
     @invariant()
@@ -450,4 +466,4 @@ class AnySequence(RuleBasedStateMachine):
 
 
 TestAnySequence = AnySequence.TestCase
-TestAnySequence.settings = settings(max_examples=100)
+TestAnySequence.settings = settings(max_examples=300)

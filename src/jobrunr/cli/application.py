@@ -120,13 +120,17 @@ def _import(name: str, what: str) -> ModuleType:
         return import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and is_within(name, error.name):
-            raise ApplicationError(
-                f"{what}: there is no module {error.name} in {folder}, nor is one installed. "
-                f"Go to the folder that holds {name.partition('.')[0]!r}, or correct the name."
-            ) from error
+            raise ApplicationError(f"{what}: {_not_found(error.name, folder)}") from error
         raise _broken(name, what, error) from error
     except (Exception, SystemExit) as error:  # a module can raise anything while it is imported
         raise _broken(name, what, error) from error
+
+
+def _not_found(module: str, folder: str) -> str:
+    package, _, name = module.rpartition(".")
+    if not package:
+        return f"there is no module {module} in {folder}, nor is one installed. Go to the folder that holds it, or correct the name."
+    return f"the package {package} (from {', '.join(sys.modules[package].__path__)}) has no module {name}. Correct the name."
 
 
 def _broken(name: str, what: str, error: BaseException) -> ApplicationError:
@@ -136,7 +140,7 @@ def _broken(name: str, what: str, error: BaseException) -> ApplicationError:
 def _brief(error: BaseException) -> str:
     """An exception and the line that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" in {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+    place = f" in {frames[-1].filename}, line {frames[-1].lineno}" if frames and frames[-1].filename != __file__ else ""
     if isinstance(error, SyntaxError):
         place = ""  # it says itself where
     return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"

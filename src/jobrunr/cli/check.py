@@ -118,9 +118,9 @@ def _lines(findings: Findings) -> Iterator[str]:
         yield f"  For example {group.example} ({state_name(group.example_state)})"
         yield ""
     if findings.cannot_run:
-        yield click.style(f"{findings.cannot_run:,} of {_jobs(findings.checked)} cannot be run by this code.", fg="red")
+        yield click.style(f"{_jobs(findings.checked)} still to run, and this code cannot run {findings.cannot_run:,} of them.", fg="red")
     else:
-        yield click.style(f"This code can run all of {_jobs(findings.checked)} that are still to run.", fg="green")
+        yield click.style(f"{_jobs(findings.checked)} still to run, and this code can run all of them.", fg="green")
 
 
 def _jobs(count: int) -> str:

@@ -15,7 +15,7 @@ _EXAMPLES = (
 )
 
 
-@click.command("completion", cls=Verb, examples=_EXAMPLES)
+@click.command("completion", cls=Verb, examples=_EXAMPLES, short_help="Print the script for completion with TAB.")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def verb(context: click.Context, shell: str) -> None:

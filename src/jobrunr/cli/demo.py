@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import platform
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from jobrunr.cli.output import bar, columns, fit, pad, printable
+from jobrunr.cli.output import bar, columns, fit, printable
 from jobrunr.cli.verb import Verb
 from jobrunr.demo import Demo
 from jobrunr.demo.run import Ending, Glance
@@ -25,7 +26,7 @@ _EXAMPLES = (
 )
 
 
-@click.command("demo", cls=Verb, examples=_EXAMPLES)
+@click.command("demo", cls=Verb, examples=_EXAMPLES, short_help="Run two thousand real jobs on Python's own code.")
 @click.option(
     "--keep", type=click.Path(file_okay=False, path_type=Path), default=".", help="The folder for its database; here by default."
 )
@@ -67,7 +68,7 @@ class _Screen:
         lines = [f"{bar(share, 40)} {share:4.0%}", counts, ""]
         lines += [f"  {bar(p.share or 0, 20)} {p.share or 0:4.0%}  {printable(name)}" for name, p in glance.packages]
         back = f"\x1b[{self._height}A\x1b[J" if self._height else ""
-        click.echo(back + "\n".join(fit(line, columns() - 1) for line in lines))
+        click.echo(back + "\n".join(fit(line, columns()) for line in lines))
         self._height = len(lines)
 
 
@@ -90,8 +91,8 @@ def _report(demo: Demo, ending: Ending) -> Iterator[str]:
     if not totals.failures:
         yield "  Nothing: every file parses."
     for failure in totals.failures:
-        yield f"  {pad(printable(failure.name), 0)}"
-        yield fit(f"      {printable(failure.reason)} ({failure.attempts} attempts)", columns())
+        yield f"  {printable(failure.name)}, tried {failure.attempts} times"
+        yield from textwrap.wrap(printable(failure.reason), min(columns(), 100), initial_indent="    ", subsequent_indent="    ")
     yield ""
     yield from _look_further(demo, ending)
 

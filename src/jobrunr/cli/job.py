@@ -55,7 +55,7 @@ def list_jobs(app: str | None, url: str | None, state: str | None, as_json: bool
         click.echo(f"There are more; --limit shows more than {query['limit']}.", err=True)
 
 
-@verb.command("show", examples=(("Everything about a job", "jobrunr job show 01890a5d-ac96-774b-bcce-b302099a8057"),))
+@verb.command("show", short_help="Show everything about a job.", examples=(("Everything about a job", "jobrunr job show 01890a5d-ac96-774b-bcce-b302099a8057"),))
 @storage_options
 @json_option
 @job_id_argument
@@ -77,6 +77,7 @@ _reason = click.option("--reason", metavar="TEXT", help="Why; is kept in the his
 
 @verb.command(
     "delete",
+    short_help="Withdraw a job, also while it runs.",
     examples=(("Withdraw a job, also while it runs", "jobrunr job delete 01890a5d-ac96-774b-bcce-b302099a8057 --reason 'twice'"),),
 )
 @storage_options
@@ -89,6 +90,7 @@ def delete_job(app: str | None, url: str | None, job_id: JobId, reason: str | No
 
 @verb.command(
     "requeue",
+    short_help="Run a job now, or again.",
     examples=(("Run a failed job again", "jobrunr job requeue 01890a5d-ac96-774b-bcce-b302099a8057"),),
 )
 @storage_options

@@ -13,7 +13,19 @@ import click
 import msgspec
 
 from jobrunr.cli.job_as_json import labels_of, metadata_of, progress_of, read
-from jobrunr.cli.output import bar, cells, columns, moment, printable, printable_lines, state_name, whole_seconds, zone
+from jobrunr.cli.output import (
+    bar,
+    cells,
+    columns,
+    date,
+    moment,
+    printable,
+    printable_lines,
+    state_name,
+    time,
+    whole_seconds,
+    zone,
+)
 from jobrunr.durations import format_duration
 from jobrunr.history import StateChange
 from jobrunr.jobs import Job, JobDetails
@@ -47,7 +59,7 @@ def job_as_text(job: Job, logs: Sequence[LogLine], kept: Mapping[str, str], now:
 def _facts(job: Job, kept: Mapping[str, str], now: datetime) -> Iterator[str]:
     for label, text in _labelled(job, kept, now):
         for number, line in enumerate(text.split("\n")):
-            yield from _wrapped(f"  {label if number == 0 else '':<9}  ", printable(line))
+            yield from _wrapped(f"  {label if number == 0 else '':<10}  ", printable(line))
 
 
 def _labelled(job: Job, kept: Mapping[str, str], now: datetime) -> Iterator[tuple[str, str]]:
@@ -78,6 +90,8 @@ def call_as_code(details: JobDetails) -> list[str]:
 
     >>> call_as_code(JobDetails("shop.mail:MailService.send", '{"user_id":42}'))
     ['from shop.mail import MailService', 'MailService.send(user_id=42)']
+    >>> call_as_code(JobDetails("shop.jobs:send", '{"to":"ada","*":["a.txt"],"**":{"urgent":true}}'))[1]
+    "send('ada', 'a.txt', urgent=True)"
     """
     module, _, name = details.target.partition(":")
     arguments = read(details.arguments)
@@ -87,13 +101,15 @@ def call_as_code(details: JobDetails) -> list[str]:
 
 
 def _as_written(arguments: dict[str, Any]) -> Iterator[str]:
+    is_before_more = VAR_POSITIONAL in arguments  # then those before it can only have been passed by position
     for key, value in arguments.items():
         if key == VAR_POSITIONAL and isinstance(value, list):
+            is_before_more = False
             yield from (_cut(repr(item)) for item in value)
         elif key == VAR_KEYWORD and isinstance(value, dict):
             yield from (f"{name}={_cut(repr(item))}" for name, item in value.items())
         else:
-            yield f"{key}={_cut(repr(value))}"
+            yield _cut(repr(value)) if is_before_more else f"{key}={_cut(repr(value))}"
 
 
 def _progress(attempt: str, text: str) -> str:
@@ -117,14 +133,16 @@ def _distance(at: datetime, now: datetime) -> str:
 
 def _history(job: Job, now: datetime) -> Iterator[str]:
     history = job.history
-    yield ""
-    yield click.style(f"History ({zone(job.created_at)})", bold=True)
+    yield from _heading(f"History ({zone(job.created_at)})")
     ends: list[datetime | None] = [later.at for _, later in pairwise(history)]
     ends.append(None if job.state in FINISHED else now)
+    day = ""
     for number, (change, end) in enumerate(zip(history, ends, strict=True)):
-        is_last = number == len(history) - 1
-        duration = "" if end is None else _for(change, end - change.at, is_last=is_last)
-        head = f"  {moment(change.at)}  {change.state.value:<10}  {duration:<13}  "
+        if (today := date(change.at)) != day:
+            yield f"  {today}"
+            day = today
+        duration = "" if end is None else _for(change, end - change.at, is_last=number == len(history) - 1)
+        head = f"  {time(change.at)}  {change.state.value:<10}  {duration:<15}  "
         lines = _wrapped(head, printable(_details(change)))
         yield next(lines).replace(change.state.value, state_name(change.state), 1).rstrip()
         yield from lines
@@ -145,7 +163,7 @@ def _details(change: StateChange) -> str:
     if change.attempt is not None:
         parts.append(f"attempt {change.attempt} on {change.server_name or change.server_id}")
     if change.run_at is not None:
-        parts.append(f"for {moment(change.run_at)}")
+        parts.append(f"for {time(change.run_at) if date(change.run_at) == date(change.at) else moment(change.run_at)}")
     if change.exception is not None:
         parts.append(f"{change.exception.type.removeprefix('builtins.')}: {change.exception.message}")
     if change.reason:
@@ -157,8 +175,7 @@ def _exception(job: Job) -> Iterator[str]:
     change = job.last_exception
     if change is None or change.exception is None:
         return
-    yield ""
-    yield click.style("Last exception", bold=True) + f"  {moment(change.at)}"
+    yield from _heading("Last exception")
     for line in printable_lines(change.exception.traceback.rstrip("\n") or f"{change.exception.type}: {change.exception.message}"):
         yield f"  {line}"
 
@@ -169,21 +186,24 @@ def _exception(job: Job) -> Iterator[str]:
 def _logs(logs: Sequence[LogLine]) -> Iterator[str]:
     if not logs:
         return
-    yield ""
-    yield click.style("Log", bold=True)
-    several = len({line.attempt for line in logs}) > 1
-    attempt = 0
+    yield from _heading(f"Log ({zone(logs[0].at)})")
+    chapter = ""
     for line in logs:
-        if several and line.attempt != attempt:
-            yield f"  attempt {line.attempt}"
-        attempt = line.attempt
-        level = logging.getLevelName(line.level)
+        title = f"attempt {line.attempt}, {date(line.at)}"
+        if title != chapter:
+            yield f"  {title}"
+            chapter = title
         first, *more = printable_lines(line.message)
-        yield from _wrapped(f"  {moment(line.at)}  {level:<7}  ", first)
+        yield from _wrapped(f"  {time(line.at)}  {logging.getLevelName(line.level):<7}  ", first)
         yield from (f"    {text}" for text in more)
 
 
 # -- text
+
+
+def _heading(text: str) -> Iterator[str]:
+    yield ""
+    yield click.style(text, bold=True)
 
 
 def _wrapped(head: str, text: str) -> Iterator[str]:

@@ -120,7 +120,17 @@ def moment(at: datetime) -> str:
     >>> len(moment(datetime(2026, 11, 24, 2, 0, 0, 123456, tzinfo=UTC)))
     23
     """
-    return at.astimezone().replace(tzinfo=None).isoformat(" ", "milliseconds")
+    return f"{date(at)} {time(at)}"
+
+
+def date(at: datetime) -> str:
+    """The day of a moment, in the time zone of this machine."""
+    return at.astimezone().date().isoformat()
+
+
+def time(at: datetime) -> str:
+    """The time of day of a moment, in the time zone of this machine, to the millisecond."""
+    return at.astimezone().time().isoformat("milliseconds")
 
 
 def zone(at: datetime) -> str:
@@ -134,8 +144,18 @@ def zone(at: datetime) -> str:
 
 
 def age(at: datetime | None, now: datetime) -> str:
-    """How long ago something was; never less than nothing, although two clocks may differ a little."""
-    return "-" if at is None else format_duration(whole_seconds(max(now - at, timedelta(0))))
+    """How long ago something was, in one unit, for tables. Never less than nothing, although two clocks may differ a little.
+
+    >>> age(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 4, 12, tzinfo=UTC))
+    '4 min'
+    """
+    if at is None:
+        return "-"
+    seconds = max(0, int((now - at).total_seconds()))
+    for unit, unit_seconds, least in (("d", 86_400, 2), ("h", 3600, 2), ("min", 60, 2)):
+        if seconds >= least * unit_seconds:
+            return f"{seconds // unit_seconds} {unit}"
+    return f"{seconds} s"
 
 
 def whole_seconds(duration: timedelta) -> timedelta:

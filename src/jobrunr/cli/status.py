@@ -43,7 +43,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The id of the server that does the duties."""
 
 
-@click.command("status", cls=Verb, examples=_EXAMPLES)
+@click.command("status", cls=Verb, examples=_EXAMPLES, short_help="Show how many jobs there are, and the servers.")
 @storage_options
 @click.option("--watch", is_flag=True, help="Show it again every second, until Ctrl-C.")
 @json_option
@@ -112,7 +112,7 @@ def _lines(status: Status, timeout: timedelta) -> Iterator[str]:
     for state, count in status.jobs.items():
         waiting = ""
         if state is JobState.ENQUEUED and status.oldest_enqueued_at is not None:
-            waiting = f"   the oldest waits for {age(status.oldest_enqueued_at, status.now)}"
+            waiting = f"   the oldest for {age(status.oldest_enqueued_at, status.now)}"
         if count or state is not JobState.PROCESSED:
             yield f"  {state_name(state, 10)}  {count:>{most},}{waiting}"
     yield ""

@@ -35,7 +35,7 @@ def read_words(runnable: Runnable, words: Sequence[str]) -> tuple[list[Any], dic
         if named is None:
             args.append(_value(runnable, _at(runnable, parameters, len(args)), word))
         else:
-            kwargs[named[1]] = _value(runnable, _called(runnable, parameters, named[1]), named[2])
+            kwargs[named[1]] = _value(runnable, _called(runnable, parameters, named[1]), named[2], named[1])
     return args, kwargs
 
 
@@ -67,7 +67,7 @@ def _called(runnable: Runnable, parameters: list[StoredParameter], name: str) ->
     return rest
 
 
-def _value(runnable: Runnable, parameter: StoredParameter, word: str) -> Any:
+def _value(runnable: Runnable, parameter: StoredParameter, word: str, name: str | None = None) -> Any:
     decoder = decoder_of(_type_of_one(parameter))
     for as_json in (str.encode, msgspec.json.encode):
         try:
@@ -75,7 +75,9 @@ def _value(runnable: Runnable, parameter: StoredParameter, word: str) -> Any:
         except (msgspec.MsgspecError, UnicodeError, ValueError):
             continue
     wanted = parameter.annotation or "its parameter"
-    raise ArgumentError(runnable.target, f"{word!r} is neither JSON for {wanted} (parameter {parameter.key!r}) nor a text for it.")
+    raise ArgumentError(
+        runnable.target, f"{word!r} is neither JSON for {wanted} (parameter {name or parameter.key!r}) nor a text for it."
+    )
 
 
 def _type_of_one(parameter: StoredParameter) -> Any:

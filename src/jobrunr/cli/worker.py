@@ -27,7 +27,7 @@ _EXAMPLES = (
 )
 
 
-@click.command("worker", cls=Verb, examples=_EXAMPLES)
+@click.command("worker", cls=Verb, examples=_EXAMPLES, short_help="Run jobs until a signal says stop.")
 @app_option
 @click.option("--workers", type=click.IntRange(1, 10_000), help="How many jobs at a time. [setting: workers]")
 @click.option("--queue", "queues", metavar="NAME", multiple=True, help="Only jobs of this queue; can be repeated. [setting: queues]")
@@ -66,9 +66,9 @@ def run_until_signal(server: BackgroundJobServer, serving: str) -> int:
     server.start()
     _log.info(serving)
     name = signals.wait_for_first()
-    _log.info("stopping, on %s; %s", name, _running(server.busy))
+    _log.info("stopping, on %s; %s running", name, _count(server.busy))
     given_back = server.stop()
-    _log.info("stopped; %s", f"{given_back} running jobs were given back" if given_back else "nothing was left running")
+    _log.info("stopped; %s given back", _count(given_back))
     return given_back
 
 
@@ -109,5 +109,5 @@ def _serving(jobrunr: JobRunr, server: BackgroundJobServer, queues: tuple[str, .
     return f"{server.name} runs jobs of {what} from {jobrunr.provider.where}"
 
 
-def _running(busy: int) -> str:
-    return "no job is running" if not busy else "1 job is running" if busy == 1 else f"{busy} jobs are running"
+def _count(jobs: int) -> str:
+    return {0: "no job is", 1: "1 job is"}.get(jobs, f"{jobs} jobs are")

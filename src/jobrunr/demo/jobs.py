@@ -75,12 +75,12 @@ class Totals:
     failures: list[Failure] = field(default_factory=list)
 
 
-@job(name="Count {file}", labels=["file"], retry=FixedDelays(1, 1))
+@job(name="Count {file}", labels=["file"], priority=1, retry=FixedDelays(1, 1))
 def count_file(folder: str, file: str) -> FileCounts:
     """Count what is in a file. One that does not parse is tried twice more, a second apart, and then fails: as good a
     stand-in for trouble as any."""
     source = (Path(folder) / file).read_bytes()
-    definitions = list(_definitions(ast.parse(source)))
+    definitions = list(_definitions(ast.parse(source, filename=file)))
     functions = [(name, node) for name, node in definitions if not isinstance(node, ast.ClassDef)]
     longest = max(((_length(node), name, node.lineno) for name, node in functions), default=None)
     return FileCounts(

@@ -114,7 +114,7 @@ class BackgroundJobServer:
             grace: seconds to wait for running jobs; the setting ``shutdown_grace`` when None.
 
         Returns:
-            how many jobs were still running after that, and were cancelled and given back.
+            how many jobs were still running after that and had to be given back.
         """
         if not self._services or self._stopped.is_set():
             return 0
@@ -122,7 +122,7 @@ class BackgroundJobServer:
         fetcher, recorder, heartbeat, cancellation = self._services[:4]
         fetcher.stop()
         self._hand_back(self._workers.take_back(older_than=0.0))
-        cancelled = self._wait_for_runs(grace)
+        late = self._wait_for_runs(grace)
         self._hand_back(self._workers.give_up())
         for duty in self._duties:
             duty.stop(timeout=5)
@@ -137,7 +137,7 @@ class BackgroundJobServer:
             self._listener.close()
         self._stopped.set()
         _log.info("server %s is down", self._membership.name)
-        return cancelled
+        return sum(run.given_back for run in late)
 
     def hurry(self) -> None:
         """Do not wait for running jobs any longer: they are given back at once. For the second signal."""
@@ -246,18 +246,18 @@ class BackgroundJobServer:
 
     # -- stopping
 
-    def _wait_for_runs(self, grace: float) -> int:
-        """Give running jobs their time, then tell them to end, and give them a moment more to do so. How many were told."""
+    def _wait_for_runs(self, grace: float) -> list[Run]:
+        """Give running jobs their time, then tell them to end, and give them a moment more to do so. Those that were told."""
         deadline = time.monotonic() + grace
         while (left := deadline - time.monotonic()) > 0 and not self._hurry.is_set():
             if self._workers.wait_until_quiet(min(left, 0.1)):
-                return 0
+                return []
         late = self._workers.running()
         for run in late:
             _log.warning("job %s (%s) is still running; it is cancelled and given back", run.job.id, run.job.name)
             self._workers.cancel(run.job.id, RunEnd.SERVER_STOPS)
         self._workers.wait_until_quiet(0.2 if self._hurry.is_set() else 1.0)
-        return len(late)
+        return late
 
     def _write_what_is_left(self) -> None:
         """Outcomes that cannot be written in time are not lost: the job is rescued and runs again."""

@@ -131,6 +131,7 @@ class Performer:
 
     def handed_back(self, run: Run) -> Outcome:
         """A job that this server gives back unharmed because it stops, or has held it too long without beginning it."""
+        run.given_back = True
         why = f"handed back by {run.job.server_name}" + (", which stops" if run.end is RunEnd.SERVER_STOPS else " unbegun")
         now = moment_after(run.job, self._clock.now())
         return outcome(run.job, hand_back(run.job, now, why, begun=run.begun))

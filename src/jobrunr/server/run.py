@@ -36,6 +36,8 @@ class Run:
         self.end: RunEnd | None = None
         self.is_over = False
         """An outcome was decided (or given up on): later ones are ignored."""
+        self.given_back = False
+        """The outcome was to hand the job back."""
         self.task: asyncio.Task[None] | None = None
 
     def cancel(self, end: RunEnd) -> None:

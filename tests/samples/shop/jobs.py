@@ -84,7 +84,7 @@ async def pages(url: str) -> AsyncIterator[str]:
     yield url
 
 
-def größe() -> None: ...
+def größe() -> None: ...  # noqa: PLC2401 - as a few people write it
 
 
 def __hidden() -> None: ...

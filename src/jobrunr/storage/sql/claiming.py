@@ -42,7 +42,7 @@ class Claiming:
         self._counting = counting
         waiting = jobs.c.state == JobState.ENQUEUED.value
         self._any_waiting = select(jobs.c.id).where(waiting).limit(1)
-        self._first: Select[Any] = (
+        self._first: Select[*tuple[Any, ...]] = (
             select(*jobs.c)
             .where(waiting, exists().where(servers.c.id == bindparam("for_server")))
             .order_by(jobs.c.priority.desc(), jobs.c.state_at, jobs.c.id)
@@ -139,28 +139,7 @@ class PostgresqlClaiming(Claiming):
 
     def _statement(self, pick: str) -> TextualSelect:
         jobs = self.dialect.tables.jobs
-        statement = self.dialect.statement(
-            "WITH picked AS ("
-            + pick
-            + """
-            ), claimed AS (
-                UPDATE {jobs} AS job
-                SET state = 'PROCESSING', version = version + 1, attempts = attempts + 1, claim_token = :token,
-                    state_at = {now}, started_at = {now}, server_id = :for_server, server_name = :for_server_name
-                FROM picked
-                WHERE job.id = picked.id
-                RETURNING job.*
-            ), counted AS (
-                INSERT INTO {job_counts} (state, amount)
-                SELECT state, sign * amount
-                FROM (VALUES ('ENQUEUED', -1), ('PROCESSING', 1)) AS move (state, sign),
-                     (SELECT count(*) AS amount FROM claimed) AS claims
-                WHERE amount > 0
-            )
-            SELECT """
-            + ", ".join(column.name for column in jobs.c)
-            + " FROM claimed ORDER BY priority DESC, enqueued_at, id"
-        )
+        statement = self.dialect.statement(_CLAIM, pick=pick, columns=", ".join(column.name for column in jobs.c))
         typed = statement.bindparams(bindparam("token", type_=Id), bindparam("for_server", type_=Id))
         return typed.columns(*jobs.c)
 
@@ -185,24 +164,40 @@ class PostgresqlClaiming(Claiming):
         return self._under_token_of(connection, request)  # they are taken, only that we could not read them
 
 
-_REGISTERED = "EXISTS (SELECT FROM {servers} WHERE id = :for_server)"
+_CLAIM = """
+    WITH picked AS ({pick}), claimed AS (
+        UPDATE {jobs} AS job
+        SET state = 'PROCESSING', version = version + 1, attempts = attempts + 1, claim_token = :token,
+            state_at = {now}, started_at = {now}, server_id = :for_server, server_name = :for_server_name
+        FROM picked
+        WHERE job.id = picked.id
+        RETURNING job.*
+    ), counted AS (
+        INSERT INTO {job_counts} (state, amount)
+        SELECT state, sign * amount
+        FROM (VALUES ('ENQUEUED', -1), ('PROCESSING', 1)) AS move (state, sign),
+             (SELECT count(*) AS amount FROM claimed) AS claims
+        WHERE amount > 0
+    )
+    SELECT {columns} FROM claimed ORDER BY priority DESC, enqueued_at, id
+"""
 
-_PICK = f"""
+_PICK = """
     SELECT id
-    FROM {{jobs}}
-    WHERE state = 'ENQUEUED' AND {_REGISTERED}
+    FROM {jobs}
+    WHERE state = 'ENQUEUED' AND EXISTS (SELECT FROM {servers} WHERE id = :for_server)
     ORDER BY priority DESC, state_at, id
     LIMIT :limit
     FOR UPDATE SKIP LOCKED
 """
 
-_PICK_FROM_QUEUES = f"""
+_PICK_FROM_QUEUES = """
     SELECT first.id
     FROM (SELECT DISTINCT unnest(CAST(:queues AS text[]))) AS wanted (queue)
     CROSS JOIN LATERAL (
         SELECT id, priority, state_at
-        FROM {{jobs}} AS job
-        WHERE state = 'ENQUEUED' AND job.queue = wanted.queue AND {_REGISTERED}
+        FROM {jobs} AS job
+        WHERE state = 'ENQUEUED' AND job.queue = wanted.queue AND EXISTS (SELECT FROM {servers} WHERE id = :for_server)
         ORDER BY priority DESC, state_at, id
         LIMIT :limit
         FOR UPDATE SKIP LOCKED

@@ -17,10 +17,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 _MYSQL = frozenset({"mysql", "mariadb"})
 
-TABLE_OPTIONS: Mapping[str, str] = {
-    f"{name}_{option}": value
-    for name in sorted(_MYSQL)
-    for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"))
+TABLE_OPTIONS: Mapping[str, Any] = {
+    f"{name}_{option}": value for name in sorted(_MYSQL) for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"))
 }
 """On MySQL and MariaDB: tables with transactions, and text in any script."""
 
@@ -43,7 +41,7 @@ class UtcTime(TypeDecorator[datetime]):
         if dialect.name == "sqlite":
             return TEXT()
         if dialect.name == "mssql":
-            return mssql.DATETIME2(6)
+            return mssql.DATETIME2(6)  # type: ignore[no-untyped-call]
         if dialect.name == "oracle":
             return oracle.TIMESTAMP()
         return sqltypes.TIMESTAMP()

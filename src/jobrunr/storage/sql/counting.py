@@ -1,8 +1,8 @@
 """How many jobs are in each state.
 
-Every transaction that moves jobs adds lines that say how many came and went, and touches none that is there: a line per state
-to be changed by everybody would make everybody wait for each other. The lines are added up when somebody asks, and folded
-into one per state now and then.
+Every transaction that moves jobs adds lines that say how many came and went, and touches none that is there: one line per
+state, to be changed by everybody, would make everybody wait for each other. The lines are added up when somebody asks,
+and folded into one per state now and then.
 """
 
 from __future__ import annotations

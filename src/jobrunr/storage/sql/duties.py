@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, bindparam, case, delete, exists, func, select, update
 
 from jobrunr.history import StateChange, write_lines
 from jobrunr.jobs import EXPIRED, Job
@@ -122,7 +122,7 @@ class Expiring:
             )
         ]
 
-    def _some(self, *conditions: ColumnElement[bool], order: Sequence[ColumnElement[Any]]) -> Select[tuple[UUID]]:
+    def _some(self, *conditions: ColumnElement[bool], order: Sequence[ColumnElement[Any]]) -> Executable:
         ids = select(self.dialect.tables.jobs.c.id).where(*conditions).order_by(*order)
         return ids.limit(bindparam("limit")).with_for_update(skip_locked=True)
 

@@ -56,7 +56,9 @@ def open_dialect(
 def _kind_of(backend: str) -> type[Dialect]:
     kind = _DIALECTS.get(backend)
     if kind is None:
-        raise StorageSetupError(f"Jobs cannot be kept in {backend!r}. They can in {', '.join(sorted(_DIALECTS))}, and in memory.")
+        raise StorageSetupError(
+            f"Jobs cannot be kept in {backend!r}. They can in {', '.join(sorted(_DIALECTS))}, and in memory."
+        )
     return kind
 
 

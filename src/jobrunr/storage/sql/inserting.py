@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -14,12 +15,25 @@ from sqlalchemy.exc import IntegrityError
 from jobrunr.ids import JobId
 from jobrunr.jobs import NewJob, encode_extras, encode_labels
 from jobrunr.states import JobState
+from jobrunr.storage.sql.chunks import chunks, first_of_each
 from jobrunr.storage.sql.column_types import time_as_text
 from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.dialects.base import Dialect
 from jobrunr.storage.sql.dialects.mysql import DUPLICATE_ENTRY
 
-CHUNK = 1000
+
+def in_order(jobs: Sequence[NewJob]) -> list[NewJob]:
+    """The first job of each id, in the order of the ids: two who insert the same ones cannot wait for each other."""
+    return first_of_each(jobs, lambda job: job.id)
+
+
+def fits_in_one_statement(jobs: Sequence[NewJob]) -> bool:
+    """Whether the jobs need no transaction around several statements."""
+    return len(list(islice(chunks(jobs, _size), 2))) < 2
+
+
+def _size(job: NewJob) -> int:
+    return len(job.details.arguments) + len(job.name) + 500
 
 
 class Inserting:
@@ -34,16 +48,15 @@ class Inserting:
 
     def insert(self, connection: Connection, jobs: Sequence[NewJob]) -> frozenset[JobId]:
         """Insert on a connection whose transaction is the caller's business; return the ids that were new."""
-        # In the order of the ids, so that two who insert the same ones cannot wait for each other.
-        wanted = {job.id: job for job in sorted(reversed(jobs), key=lambda job: job.id)}
         new: set[JobId] = set()
-        ids = list(wanted)
-        for start in range(0, len(ids), CHUNK):
-            new |= self._insert_chunk(connection, [wanted[job_id] for job_id in ids[start : start + CHUNK]])
+        for chunk in chunks(jobs, _size):
+            new |= self._insert_chunk(connection, chunk)
         return frozenset(new)
 
-    def _insert_chunk(self, connection: Connection, jobs: list[NewJob]) -> set[JobId]:
-        existing = {JobId.of(found) for found in connection.execute(self._existing, {"ids": [job.id for job in jobs]}).scalars()}
+    def _insert_chunk(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
+        existing = {
+            JobId.of(found) for found in connection.execute(self._existing, {"ids": [job.id for job in jobs]}).scalars()
+        }
         new = [job for job in jobs if job.id not in existing]
         if new:
             now = self.dialect.now(connection)
@@ -83,7 +96,7 @@ class PostgresqlInserting(Inserting):
             SELECT id FROM new
         """)
 
-    def _insert_chunk(self, connection: Connection, jobs: list[NewJob]) -> set[JobId]:
+    def _insert_chunk(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
         document = msgspec.json.encode([_new_document(job) for job in jobs]).decode()
         return {JobId.of(new) for new in connection.execute(self._insert_new, {"jobs": document}).scalars()}
 
@@ -115,7 +128,7 @@ class MysqlInserting(Inserting):
             )) AS job
         """)
 
-    def _insert_chunk(self, connection: Connection, jobs: list[NewJob]) -> set[JobId]:
+    def _insert_chunk(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
         try:
             self._insert_all(connection, jobs)
         except IntegrityError as error:
@@ -128,8 +141,10 @@ class MysqlInserting(Inserting):
         self._counting.add(connection, Counter(job.state for job in jobs))
         return {job.id for job in jobs}
 
-    def _insert_all(self, connection: Connection, jobs: list[NewJob]) -> None:
-        documents = [_new_document(job) | {"run_at": None if job.run_at is None else time_as_text(job.run_at)} for job in jobs]
+    def _insert_all(self, connection: Connection, jobs: Sequence[NewJob]) -> None:
+        documents = [
+            _new_document(job) | {"run_at": None if job.run_at is None else time_as_text(job.run_at)} for job in jobs
+        ]
         connection.execute(self._insert_new, {"jobs": msgspec.json.encode(documents).decode()})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, bindparam, select
+from sqlalchemy import Connection, Executable, bindparam, select
 
 from jobrunr.ids import JobId
 from jobrunr.states import JobState
@@ -60,11 +60,11 @@ class Journal:
 
     def data(self, connection: Connection, job_id: UUID) -> dict[str, str]:
         """What a job keeps."""
-        return {key: value for key, value in connection.execute(self._data, {"job_id": job_id})}
+        return {row.key: row.value for row in connection.execute(self._data, {"job_id": job_id})}
 
-    def _tokens(self, connection: Connection, statement: Select[Any], claims: Sequence[Claim]) -> dict[UUID, UUID | None]:
-        rows: Sequence[Row[Any]] = connection.execute(statement, {"ids": [claim.job_id for claim in claims]}).all()
-        return {job_id: token for job_id, token in rows}
+    def _tokens(self, connection: Connection, statement: Executable, claims: Sequence[Claim]) -> dict[UUID, UUID | None]:
+        rows = connection.execute(statement, {"ids": [claim.job_id for claim in claims]})
+        return {row.id: row.claim_token for row in rows}
 
 
 def _log_values(job_id: JobId, line: LogLine) -> dict[str, Any]:

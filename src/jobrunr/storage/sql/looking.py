@@ -46,11 +46,13 @@ class Looking:
         jobs = tuple(found[: query.limit])
         return JobPage(jobs, _write_cursor(jobs[-1], query) if jobs and len(found) > len(jobs) else None)
 
-    def page(self, query: JobQuery) -> Select[Any]:
+    def page(self, query: JobQuery) -> Select[*tuple[Any, ...]]:
         """The statement for a page, and one job more to know whether there is another page."""
         jobs = self._jobs
         at = jobs.c.created_at if query.state is None else jobs.c.state_at
-        statement = select(*jobs.c).where(*self._conditions(query)).order_by(at.desc(), jobs.c.id.desc()).limit(query.limit + 1)
+        statement = (
+            select(*jobs.c).where(*self._conditions(query)).order_by(at.desc(), jobs.c.id.desc()).limit(query.limit + 1)
+        )
         if query.after is None:
             return statement
         last_at, last_id = _read_cursor(query.after)

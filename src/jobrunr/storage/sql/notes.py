@@ -26,4 +26,5 @@ class Notes:
             self.dialect.insert_or_replace(connection, self.dialect.tables.notes, rows)
             return value
         self.dialect.insert_missing(connection, self.dialect.tables.notes, rows)
-        return connection.execute(self._get, {"note": name, "of": owner}).scalar_one()
+        kept: str = connection.execute(self._get, {"note": name, "of": owner}).scalar_one()
+        return kept

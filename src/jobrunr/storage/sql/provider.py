@@ -1,4 +1,4 @@
-"""The storage provider for SQL databases. It reads like the contract; what is done to the tables is in the files beside it."""
+"""The storage provider for SQL databases. It reads like the contract; what is done to the tables is beside it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import weakref
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import URL, Engine
@@ -32,14 +33,14 @@ from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.database import Database
 from jobrunr.storage.sql.duties import Expiring, Promoting, Rescuing
 from jobrunr.storage.sql.engines import open_dialect
-from jobrunr.storage.sql.inserting import CHUNK, inserting
+from jobrunr.storage.sql.inserting import fits_in_one_statement, in_order, inserting
 from jobrunr.storage.sql.journal import Journal
 from jobrunr.storage.sql.looking import Looking
 from jobrunr.storage.sql.notes import Notes
 from jobrunr.storage.sql.schema import Schema
 from jobrunr.storage.sql.servers import Servers
 from jobrunr.storage.sql.tables import DEFAULT_PREFIX
-from jobrunr.storage.sql.updating import updating
+from jobrunr.storage.sql.updating import in_batches, updating
 from jobrunr.storage.sql.waking import Queues, WakeUps
 
 
@@ -113,8 +114,9 @@ class SqlStorageProvider(StorageProvider):
     def insert(self, jobs: Sequence[NewJob]) -> frozenset[JobId]:
         if not jobs:
             return frozenset()
-        run = self._database.write_once if len(jobs) <= CHUNK else self._database.write
-        new = run(lambda connection: self._inserting.insert(connection, jobs))
+        wanted = in_order(jobs)
+        run = self._database.write_once if fits_in_one_statement(wanted) else self._database.write
+        new = run(lambda connection: self._inserting.insert(connection, wanted))
         self._wake_up({job.queue for job in jobs if job.state is JobState.ENQUEUED and job.id in new})
         return new
 
@@ -135,12 +137,12 @@ class SqlStorageProvider(StorageProvider):
             raise
 
     def update(self, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
-        if not updates:
-            return frozenset()
-        written = self._database.write_once(lambda connection: self._updating.update(connection, updates))
+        written: set[JobId] = set()
+        for batch in in_batches(updates):
+            written |= self._database.write_once(partial(self._updating.update, updates=batch))
         if any(update.state is JobState.ENQUEUED and update.job_id in written for update in updates):
             self._wake_up(None)
-        return written
+        return frozenset(written)
 
     def append(self, records: Sequence[RunRecord]) -> frozenset[JobId]:
         if not records:

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Column, Connection, Integer, Row, Select
+from sqlalchemy import Column, Connection, Executable, Integer, Select
 from sqlalchemy.exc import DBAPIError
 
 from jobrunr.ids import JobId
@@ -83,7 +83,9 @@ NONSENSE = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
 """What reading a damaged value may raise, besides an error of the driver."""
 
 
-def read_jobs(connection: Connection, dialect: Dialect, statement: Select[Any], parameters: dict[str, Any]) -> list[Job]:
+def read_jobs(
+    connection: Connection, dialect: Dialect, statement: Select[*tuple[Any, ...]], parameters: dict[str, Any]
+) -> list[Job]:
     """Run a selection of all columns of the table of jobs, in their order, and return the jobs."""
     try:
         return [to_job(row) for row in connection.execute(statement, parameters).all()]
@@ -96,19 +98,21 @@ def read_jobs(connection: Connection, dialect: Dialect, statement: Select[Any], 
     return [job for row in connection.execute(raw, parameters).all() if (job := _to_job_with_care(dialect, row)) is not None]
 
 
-def read_time(connection: Connection, dialect: Dialect, statement: Select[tuple[datetime]]) -> datetime | None:
+def read_time(connection: Connection, dialect: Dialect, statement: Executable) -> datetime | None:
     """Run a selection of one moment; None when there is none, or something that is no moment."""
     try:
-        return connection.execute(statement).scalar_one_or_none()
+        found: datetime | None = connection.execute(statement).scalar_one_or_none()
     except DBAPIError as error:
         if dialect.trouble(error) is not None:
             raise
     except NONSENSE:
         pass
+    else:
+        return found
     return None
 
 
-def _to_job_with_care(dialect: Dialect, row: Row[Any]) -> Job | None:
+def _to_job_with_care(dialect: Dialect, row: Sequence[Any]) -> Job | None:
     """The job in a row of raw values, with what cannot be read left out. None when not even the id can be read."""
     values: list[Any] = []
     problems: list[str] = []

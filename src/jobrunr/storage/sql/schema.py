@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from sqlalchemy import Connection, column, inspect, select, table
+from sqlalchemy import Connection, Executable, column, inspect, select, table
 from sqlalchemy.exc import DBAPIError
 
 from jobrunr.errors import SchemaMissingError, SchemaNewerError, StorageSetupError
@@ -22,7 +22,9 @@ class Schema:
         self._database = database
         self._dialect = dialect
         self._version_table = tables.name(VERSION_TABLE)
-        self._read_revision = select(column("version_num")).select_from(table(self._version_table, schema=tables.schema))
+        self._read_revision: Executable = select(column("version_num")).select_from(
+            table(self._version_table, schema=tables.schema)
+        )
 
     def set_up(self, *, migrate: bool) -> None:
         """Check the database and its tables; make or change the tables if need be and if that is wanted."""
@@ -36,8 +38,8 @@ class Schema:
             self._database.migrate(self._migrate)
         except DBAPIError as error:
             raise StorageSetupError(
-                f"The tables in {self._database.where} could not be made: {error.orig}. Let somebody run `jobrunr migrate` who "
-                f"may create tables there, or apply what `jobrunr migrate --sql` prints."
+                f"The tables in {self._database.where} could not be made: {error.orig}. Let somebody run "
+                f"`jobrunr migrate` who may create tables there, or apply what `jobrunr migrate --sql` prints."
             ) from error.orig
 
     def _revision(self, connection: Connection) -> str | None:
@@ -76,7 +78,8 @@ def migration_sql(dialect: str, *, table_prefix: str = DEFAULT_PREFIX, schema: s
     """
     if dialect not in _PRINTABLE:
         raise StorageSetupError(f"There is no SQL for {dialect!r}; there is for {', '.join(_PRINTABLE)}.")
-    return _running().as_sql(dialect, Tables(table_prefix, schema))
+    printed: str = _running().as_sql(dialect, Tables(table_prefix, schema))
+    return printed
 
 
 _PRINTABLE = ("postgresql", "mysql", "mariadb", "sqlite", "oracle", "mssql")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, cast, delete, select, update
 
 from jobrunr.server_record import ServerRecord
+from jobrunr.storage.sql.column_types import UtcTime
 from jobrunr.storage.sql.dialects.base import Dialect
 from jobrunr.storage.sql.rows import server_values, to_server
 
@@ -23,11 +24,13 @@ class Servers:
         self._renew = (
             update(servers)
             .where(this_server)
-            .values({servers.c[name]: bindparam(f"new_{name}") for name in loads} | {servers.c.last_heartbeat: dialect.now_sql})
+            .values(
+                {servers.c[name]: bindparam(f"new_{name}") for name in loads} | {servers.c.last_heartbeat: dialect.now_sql}
+            )
         )
         self._remove = delete(servers).where(this_server)
         self._all = select(*servers.c).order_by(servers.c.first_heartbeat, servers.c.id)
-        self._all_and_now = self._all.add_columns(dialect.now_sql)
+        self._all_and_now = self._all.add_columns(cast(dialect.now_sql, UtcTime))
         self._silent = select(*servers.c).where(servers.c.last_heartbeat < bindparam("until")).with_for_update()
         self._remove_all = delete(servers).where(dialect.among(servers.c.id))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,10 +12,17 @@ from sqlalchemy import Connection, String, bindparam, cast, select, update
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate
 from jobrunr.states import JobState
+from jobrunr.storage.sql.chunks import chunks, first_of_each
 from jobrunr.storage.sql.column_types import time_as_text
 from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.dialects.base import Dialect
 from jobrunr.storage.sql.rows import read_jobs
+
+
+def in_batches(updates: Sequence[JobUpdate]) -> Iterator[Sequence[JobUpdate]]:
+    """The first update for each job, in the order of the ids, in which everybody locks them; not too many at once."""
+    changes = first_of_each(updates, lambda change: change.job_id)
+    return chunks(changes, lambda change: len(change.result_json or "") + len(change.past) + 500)
 
 
 class Updating:
@@ -33,7 +40,7 @@ class Updating:
         self._jobs = select(*jobs.c).where(these)
         this_job = jobs.c.id == bindparam("job_id")
         begun = {"state": bindparam("new_state"), "version": jobs.c.version + 1, "state_at": bindparam("at")}
-        outcome = {"result": bindparam("new_result"), "expires_at": bindparam("new_expires_at")}
+        outcome: dict[str, Any] = {"result": bindparam("new_result"), "expires_at": bindparam("new_expires_at")}
         self._succeed = update(jobs).where(this_job).values(**begun, **outcome, finished_at=bindparam("at"))
         self._change = (
             update(jobs)
@@ -58,7 +65,7 @@ class Updating:
 
     def update(self, connection: Connection, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
         """Write on a connection whose transaction is the caller's business; return the ids whose change is there now."""
-        wanted = first_of_each(updates)
+        wanted = {change.job_id: change for change in updates}
         changes: list[JobUpdate] = []
         moves: Counter[str] = Counter()
         for job_id, state, version, token in connection.execute(self._guards, {"ids": list(wanted)}):
@@ -144,7 +151,7 @@ class PostgresqlUpdating(Updating):
         """)
 
     def update(self, connection: Connection, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
-        wanted = first_of_each(updates)
+        wanted = {change.job_id: change for change in updates}
         document = msgspec.json.encode([_document(change) for change in wanted.values()]).decode()
         changed = frozenset(JobId.of(done) for done in connection.execute(self._change_all, {"changes": document}).scalars())
         rest = {job_id: change for job_id, change in wanted.items() if job_id not in changed}
@@ -221,11 +228,6 @@ def _document(change: JobUpdate) -> dict[str, Any]:
 def updating(dialect: Dialect, counting: Counting) -> Updating:
     """What writes changes of state into this kind of database."""
     return {"postgresql": PostgresqlUpdating, "mysql": MysqlUpdating}.get(dialect.name, Updating)(dialect, counting)
-
-
-def first_of_each(updates: Sequence[JobUpdate]) -> dict[JobId, JobUpdate]:
-    """The first update for each job, in the order of the ids: all who change many jobs lock them in this order."""
-    return {change.job_id: change for change in sorted(reversed(updates), key=lambda change: change.job_id)}
 
 
 def change_values(change: JobUpdate) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class Dialect(ABC):
             yield connection
 
     def writing_once(self) -> AbstractContextManager[Connection]:
-        """For work that is one statement on some databases: there without BEGIN and COMMIT around it, a transaction on others."""
+        """For what is one statement on some databases: there without BEGIN and COMMIT around it, a transaction on others."""
         return self.writing()
 
     @contextmanager
@@ -115,13 +115,17 @@ class Dialect(ABC):
 
     # -- pieces of statements
 
-    def statement(self, sql: str) -> TextClause:
-        """A statement in this database's own words, where ``{jobs}``, ``{job_counts}`` and ``{servers}`` stand for our tables
-        and ``{now}`` for the present moment."""
-        compiler = self.engine.dialect.identifier_preparer
-        tables = {name: compiler.format_table(getattr(self.tables, name)) for name in ("jobs", "job_counts", "servers")}
-        now = self.now_sql.compile(dialect=self.engine.dialect) if self.clock is None else ":now"
-        clause = text(sql.format(now=now, **tables))
+    def statement(self, sql: str, **parts: str) -> TextClause:
+        """A statement in this database's own words.
+
+        Arguments:
+            sql: with ``{jobs}``, ``{job_counts}`` and ``{servers}`` for our tables, and ``{now}`` for the present moment.
+            parts: more words to be filled in, with the same in them.
+        """
+        preparer = self.engine.dialect.identifier_preparer
+        words = {name: preparer.format_table(getattr(self.tables, name)) for name in ("jobs", "job_counts", "servers")}
+        words["now"] = str(self.now_sql.compile(dialect=self.engine.dialect)) if self.clock is None else ":now"
+        clause = text(sql.format(**words, **{name: part.format(**words) for name, part in parts.items()}))
         return clause.bindparams(self.now_sql) if isinstance(self.now_sql, BindParameter) and "{now}" in sql else clause
 
     def among(self, column: ColumnElement[Any]) -> ColumnElement[bool]:

@@ -37,7 +37,9 @@ DUPLICATE_ENTRY = 1062
 _CONFLICTS = frozenset({1205, 1213, 1020})  # waited too long for a lock, deadlock, record has changed since last read
 _LOST = frozenset({2006, 2013, 2014, 2055, 1927, 4031})  # gone away, lost, out of step, lost, killed, idle for too long
 _UNAVAILABLE = (
-    frozenset({2002, 2003, 2005, 1040, 1203, 1129, 1053, 1158, 1159, 1160, 1161})  # no way to the server, or it is full or ends
+    frozenset(
+        {2002, 2003, 2005, 1040, 1203, 1129, 1053, 1158, 1159, 1160, 1161}
+    )  # no way to the server, or it is full or ends
     | frozenset({1290, 1836, 1792})  # read-only
     | frozenset({1969, 3024, 1317, 1021, 1114, 1047})  # too slow, interrupted, disk or table full, not part of its cluster
 )
@@ -59,7 +61,11 @@ class MysqlDialect(Dialect):
             seconds = max(1, int(timeout.total_seconds()))
             settings += f", innodb_lock_wait_timeout = {seconds}"
             options["pool_timeout"] = seconds
-            options["connect_args"] = {"connect_timeout": max(1, seconds // 2), "read_timeout": seconds + 2, "write_timeout": seconds + 2}
+            options["connect_args"] = {
+                "connect_timeout": max(1, seconds // 2),
+                "read_timeout": seconds + 2,
+                "write_timeout": seconds + 2,
+            }
         options.setdefault("connect_args", {})["init_command"] = f"SET SESSION {settings}"
         # Every transaction of ours ends before its connection goes back; a ROLLBACK then would be one more round trip.
         return create_engine(url, hide_parameters=True, isolation_level="READ COMMITTED", **options)

@@ -40,7 +40,9 @@ from jobrunr.storage.sql.waking import PollingWatcher, Queues, Watcher
 
 _CONFLICTS = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 _UNAVAILABLE_CLASSES = frozenset({"08", "53", "57", "58"})  # connection, resources, operator intervention, system
-_UNAVAILABLE = frozenset({"25006", "25P03", "25P04", "55P03"})  # read-only, idle or long in a transaction, lock not available
+_UNAVAILABLE = frozenset(
+    {"25006", "25P03", "25P04", "55P03"}
+)  # read-only, idle or long in a transaction, lock not available
 
 
 class PostgresqlDialect(OnConflictDialect):
@@ -154,7 +156,12 @@ def _connect_args(url: URL, timeout: timedelta | None) -> dict[str, Any]:
         # tenth of a millisecond and always fits.
         "-c plan_cache_mode=force_custom_plan",
     ]
-    ours: dict[str, Any] = {"application_name": "jobrunr", "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    ours: dict[str, Any] = {
+        "application_name": "jobrunr",
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
     if timeout is not None:
         milliseconds = int(timeout.total_seconds() * 1000)
         options.append(f"-c statement_timeout={milliseconds}")

@@ -26,7 +26,9 @@ from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import Queues, Watcher
 
 _MOUNTS = Path("/proc/mounts")
-_NETWORK = re.compile(r"nfs\d?|cifs|smb\w*|9p|afs|ncpfs|ceph|glusterfs|lustre|beegfs|fuse\.(sshfs|glusterfs|s3fs|rclone|davfs\w*|ceph)")
+_NETWORK = re.compile(
+    r"nfs\d?|cifs|smb\w*|9p|afs|ncpfs|ceph|glusterfs|lustre|beegfs|fuse\.(sshfs|glusterfs|s3fs|rclone|davfs\w*|ceph)"
+)
 
 _UNAVAILABLE = frozenset(
     {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN"}
@@ -50,7 +52,9 @@ def check_place(url: URL, mounts: str | None = None) -> None:
         )
     path = Path(str(url.database).removeprefix("file:").partition("?")[0]).absolute()
     if not path.parent.is_dir():
-        raise StorageSetupError(f"The folder {path.parent} of the SQLite database {path.name} does not exist. Make it first.")
+        raise StorageSetupError(
+            f"The folder {path.parent} of the SQLite database {path.name} does not exist. Make it first."
+        )
     if mounts is None:
         mounts = _MOUNTS.read_text(errors="replace") if _MOUNTS.exists() else ""
     kind = _file_system(path.parent.resolve(), mounts)
@@ -109,7 +113,9 @@ class SqliteDialect(OnConflictDialect):
         """
         deadline = time.monotonic() + self.timeout.total_seconds()
         if not self._writer.acquire(timeout=self.timeout.total_seconds()):
-            raise StorageUnavailableError(str(self.engine.url.database), "other threads kept writing until the time-out was over")
+            raise StorageUnavailableError(
+                str(self.engine.url.database), "other threads kept writing until the time-out was over"
+            )
         try:
             with self.engine.connect() as connection:
                 self._begin(connection, deadline)
@@ -187,7 +193,8 @@ class FileWatcher(Watcher):
 
 def _begin_immediate(connection: Connection) -> None:
     """Begin, also where the driver or the application has begun a transaction that only reads so far."""
-    if connection.connection.dbapi_connection.in_transaction:
+    driver: Any = connection.connection.dbapi_connection
+    if driver.in_transaction:
         connection.exec_driver_sql("ROLLBACK")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 

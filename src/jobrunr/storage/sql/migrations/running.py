@@ -36,7 +36,7 @@ def _upgrade(tables: Tables, paper: io.StringIO | None, **target: Any) -> None:
     with EnvironmentContext(
         config,
         script,
-        fn=lambda revision, _: script._upgrade_revs(HEAD, revision),  # noqa: SLF001 - as alembic.command.upgrade does
+        fn=lambda revision, _: script._upgrade_revs(HEAD, revision),  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - as Alembic itself does
         as_sql=paper is not None,
     ) as environment:
         environment.configure(

@@ -48,7 +48,7 @@ class Steps:
         name, table = self._prefix + noun, self._prefix + table
         if self._inspector is not None and name in self._names_of_indexes(table):
             return
-        conditions: dict[str, TextClause] = {}
+        conditions: dict[str, Any] = {}
         if where is not None and self._dialect in _WITH_PARTIAL_INDEXES:
             conditions = {f"{self._dialect}_where": text(where)}
         order: list[str | TextClause] = [text(column) if " " in column else column for column in columns]

@@ -1,0 +1,109 @@
+"""Real worker processes, started as people start them, on one real database."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, NullPool, create_engine
+
+from jobrunr import JobRunr
+from jobrunr.server_record import ServerRecord
+from tests.processes.jobs import LEDGER, application
+from tests.storage.conftest import MARIADB, POSTGRESQL, new_database
+
+ROOT = Path(__file__).parents[2]
+APPLICATION = f"{application.__module__}:{application.__name__}"
+
+
+def eventually(what: str, is_so: Callable[[], bool], timeout: float = 30, every: float = 0.02) -> None:
+    """Poll a fact until it is true."""
+    deadline = time.monotonic() + timeout
+    while not is_so():
+        assert time.monotonic() < deadline, f"{timeout:g} s passed, but not: {what}"
+        threading.Event().wait(every)
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> URL:
+    return URL.create("sqlite", database=str(tmp_path / "jobs.db"))
+
+
+@pytest.fixture
+def postgresql() -> Iterator[URL]:
+    with new_database(POSTGRESQL, "DROP DATABASE {} WITH (FORCE)") as url:
+        yield url
+
+
+@pytest.fixture
+def mariadb() -> Iterator[URL]:
+    with new_database(MARIADB, "DROP DATABASE {}") as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def url(request: pytest.FixtureRequest) -> URL:
+    """An empty database of each kind; another one for each test, because jobs of one must not run in another."""
+    found: URL = request.getfixturevalue(request.param)
+    return found
+
+
+class Fleet:
+    """The worker processes of a test, and a look at their database and their ledger."""
+
+    def __init__(self, url: URL, folder: Path, stack: ExitStack) -> None:
+        self.url = url
+        self._folder = folder
+        self._stack = stack
+        self._ledger = folder / "ledger"
+        self.app = stack.enter_context(JobRunr(url.render_as_string(hide_password=False), application="tests"))
+        """Makes and looks at jobs in this process. It touches the database when it is used, not before."""
+
+    def start(self, name: str, **settings: object) -> subprocess.Popen[bytes]:
+        """Start ``jobrunr worker``. It is up when `servers` lists it."""
+        command = [sys.executable, "-m", "jobrunr.cli", "worker", "--app", APPLICATION, "--name", name]
+        with (self._folder / f"{name}.log").open("wb") as log:
+            worker = subprocess.Popen(command, cwd=ROOT, env=self._environment(settings), stdout=log, stderr=log)
+        self._stack.callback(lambda: print(f"-- {name} logged:", self.log(name), sep="\n"))  # pytest shows it when a test fails
+        self._stack.callback(worker.wait)
+        self._stack.callback(worker.kill)
+        return worker
+
+    def log(self, name: str) -> str:
+        """What a worker has logged."""
+        return (self._folder / f"{name}.log").read_text(encoding="utf-8")
+
+    def servers(self) -> dict[str, ServerRecord]:
+        """Who is registered, by name."""
+        return {server.name: server for server in self.app.storage.servers()}
+
+    def wait_until_up(self, *names: str) -> None:
+        eventually(f"{', '.join(names)} are up", lambda: set(names) <= self.servers().keys())
+
+    def ledger(self) -> list[str]:
+        """What the jobs wrote down, in the order in which they did."""
+        return self._ledger.read_text(encoding="utf-8").splitlines() if self._ledger.exists() else []
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """Ask the database itself, past our code."""
+        with create_engine(self.url, poolclass=NullPool).connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+    def _environment(self, settings: dict[str, object]) -> dict[str, str]:
+        given = {"url": self.url.render_as_string(hide_password=False), **settings}
+        return {**os.environ, LEDGER: str(self._ledger), **{f"JOBRUNR_{k.upper()}": str(v) for k, v in given.items()}}
+
+
+@pytest.fixture
+def fleet(url: URL, tmp_path: Path) -> Iterator[Fleet]:
+    """No worker yet, on an empty database."""
+    with ExitStack() as stack:
+        yield Fleet(url, tmp_path, stack)

@@ -1,0 +1,45 @@
+"""The application that the worker processes run. What its jobs did is written to a file that no job storage knows of."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from jobrunr import JobRunr, current_job
+
+LEDGER = "JOBRUNR_TEST_LEDGER"
+"""The environment variable that names the file."""
+
+
+def application() -> JobRunr:
+    """For ``jobrunr worker --app``; its settings are in the environment."""
+    return JobRunr()
+
+
+def write_down(line: str) -> None:
+    """Add a line to the ledger. One small write at the end of a file is never torn by those of other processes."""
+    ledger = os.open(os.environ[LEDGER], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        os.write(ledger, f"{line}\n".encode())
+    finally:
+        os.close(ledger)
+
+
+def take_effect(number: int) -> None:
+    write_down(f"{number} {os.getpid()}")
+
+
+def stop_at_gate(gate: str) -> str:
+    """The first attempt waits until a file is there; later ones go on at once."""
+    context = current_job()
+    attempt = f"attempt {context.attempt}"
+    write_down(f"{attempt} begins on {context.server_name}")
+    while context.attempt == 1 and not Path(gate).exists():
+        time.sleep(0.01)
+    context.log.info("%s is past the gate", attempt)
+    context.metadata[attempt] = "past the gate"
+    for _ in context.progress(range(context.attempt)):
+        pass
+    write_down(f"{attempt} ends")
+    return attempt
