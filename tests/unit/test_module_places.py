@@ -93,12 +93,16 @@ def test_a_directory_of_installed_packages_is_known_by_its_name(
 
 
 def test_a_link_into_or_out_of_such_a_directory_counts_as_installed(
-    path: Path, tmp_path_factory: pytest.TempPathFactory
+    path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     write(elsewhere / "site-packages" / "lib.py")
     (path / "linked.py").symlink_to(elsewhere / "site-packages" / "lib.py")
-    assert place_of("linked") is INSTALLED
+    (path / "site-packages").mkdir()
+    (path / "site-packages" / "out.py").symlink_to(path / "own.py")
+    write(path / "own.py")
+    monkeypatch.syspath_prepend(path / "site-packages")
+    assert [place_of(name) for name in ("linked", "out", "own")] == [INSTALLED, INSTALLED, OWN]
 
 
 @pytest.mark.parametrize("module", ["gone", "gone.deeper", "alone.below", "package.gone", "package.gone.deeper"])
@@ -125,7 +129,7 @@ def test_a_namespace_package_with_an_installed_part_counts_as_installed(path: Pa
 
 
 def test_a_package_may_have_extended_its_path(path: Path) -> None:
-    write(path / "extended" / "__init__.py", f"__path__.append({str(path / 'more')!r})\n")
+    write(path / "extended" / "__init__.py", f"__path__ = [*__path__, {str(path / 'more')!r}]\n")
     write(path / "more" / "jobs.py")
     assert place_of("extended.jobs") is MISSING
     importlib.import_module("extended")

@@ -1,4 +1,4 @@
-"""The command line: ``jobrunr worker``, ``jobrunr status`` and the others. One file per verb; a verb is imported when it is used.
+"""The command line: ``jobrunr worker``, ``jobrunr status`` and so on. One file per verb; a verb is imported when it is used.
 
 The application is found by ``--app module:name`` or the setting ``app``. See `jobrunr.cli.root`.
 """

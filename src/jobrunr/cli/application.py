@@ -87,7 +87,7 @@ def _made_by(factory: object, what: str) -> object:
     assert callable(factory)
     try:
         return factory()
-    except Exception as error:  # noqa: BLE001 - code of the application
+    except Exception as error:
         raise ApplicationError(f"{what} could not be called: {_brief(error)}.") from error
 
 
@@ -129,7 +129,7 @@ def _import(name: str, what: str) -> ModuleType:
 def _not_found(module: str, folder: str) -> str:
     package, _, name = module.rpartition(".")
     if not package:
-        return f"there is no module {module} in {folder}, nor is one installed. Go to the folder that holds it, or correct the name."
+        return f"there is no module {module} in {folder}, nor is one installed. Go to its folder, or correct the name."
     return f"the package {package} (from {', '.join(sys.modules[package].__path__)}) has no module {name}. Correct the name."
 
 

@@ -118,7 +118,9 @@ def _lines(findings: Findings) -> Iterator[str]:
         yield f"  For example {group.example} ({state_name(group.example_state)})"
         yield ""
     if findings.cannot_run:
-        yield click.style(f"{_jobs(findings.checked)} still to run, and this code cannot run {findings.cannot_run:,} of them.", fg="red")
+        yield click.style(
+            f"{_jobs(findings.checked)} still to run, and this code cannot run {findings.cannot_run:,} of them.", fg="red"
+        )
     else:
         yield click.style(f"{_jobs(findings.checked)} still to run, and this code can run all of them.", fg="green")
 

@@ -35,8 +35,10 @@ def complete_target(context: click.Context, parameter: click.Parameter, incomple
 
 
 def _newest_jobs(context: click.Context) -> list[Job]:
-    # The application may print something while it is imported, which the shell would take for an offer.
-    with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
-        with find_storage(context.params.get("app"), context.params.get("url")) as jobrunr:
-            return list(existing_storage(jobrunr).find(JobQuery(limit=_MOST)))
+    with (
+        contextlib.suppress(Exception),
+        contextlib.redirect_stdout(io.StringIO()),  # what the application prints while it is imported is no offer
+        find_storage(context.params.get("app"), context.params.get("url")) as jobrunr,
+    ):
+        return list(existing_storage(jobrunr).find(JobQuery(limit=_MOST)))
     return []

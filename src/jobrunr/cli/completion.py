@@ -22,4 +22,9 @@ def verb(context: click.Context, shell: str) -> None:
     """Print the script that teaches a shell to complete this command: verbs, options, ids of jobs, targets."""
     completion = get_completion_class(shell)
     assert completion is not None
+    if shell == "bash":
+        click.echo(_WHOLE_TARGETS)
     click.echo(completion(context.find_root().command, {}, "jobrunr", COMPLETE_VARIABLE).source())
+
+
+_WHOLE_TARGETS = "COMP_WORDBREAKS=${COMP_WORDBREAKS//:}  # bash takes shop.jobs:send for three words otherwise"

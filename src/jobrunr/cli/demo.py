@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import shlex
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -22,13 +24,16 @@ _SHOWN = (JobState.SCHEDULED, JobState.ENQUEUED, JobState.PROCESSING, JobState.S
 _EXAMPLES = (
     ("Here", "jobrunr demo"),
     ("Keep the database somewhere else", "jobrunr demo --keep /tmp"),
-    ("Read your own code", "jobrunr demo --source ~/projects/shop"),
+    ("Read your own code", "jobrunr demo --source src"),
 )
 
 
 @click.command("demo", cls=Verb, examples=_EXAMPLES, short_help="Run two thousand real jobs on Python's own code.")
 @click.option(
-    "--keep", type=click.Path(file_okay=False, path_type=Path), default=".", help="The folder for its database; here by default."
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=".",
+    help="The folder for its database; here by default.",
 )
 @click.option(
     "--source",
@@ -77,11 +82,12 @@ def _report(demo: Demo, ending: Ending) -> Iterator[str]:
     yield ""
     yield f"{demo.total:,} jobs in {ending.seconds:.1f} s, {len(totals.failures)} of them failed."
     yield ""
-    documented = totals.documentation.documented / (totals.documentation.definitions or 1)
+    texts = totals.documentation
     yield f"  {totals.lines:>9,}  lines in {totals.files:,} files"
     yield f"  {totals.functions:>9,}  functions"
     yield f"  {totals.classes:>9,}  classes"
-    yield f"  {totals.documentation.words:>9,}  words of documentation in {totals.packages:,} packages; {documented:.0%} is documented"
+    share = texts.documented / (texts.definitions or 1)
+    yield f"  {texts.words:>9,}  words of documentation in {totals.packages:,} packages; {share:.0%} is documented"
     yield ""
     yield _heading("The longest functions")
     for function in totals.longest:
@@ -92,20 +98,30 @@ def _report(demo: Demo, ending: Ending) -> Iterator[str]:
         yield "  Nothing: every file parses."
     for failure in totals.failures:
         yield f"  {printable(failure.name)}, tried {failure.attempts} times"
-        yield from textwrap.wrap(printable(failure.reason), min(columns(), 100), initial_indent="    ", subsequent_indent="    ")
+        yield from textwrap.wrap(
+            printable(failure.reason), min(columns(), 100), initial_indent="    ", subsequent_indent="    "
+        )
     yield ""
     yield from _look_further(demo, ending)
 
 
 def _look_further(demo: Demo, ending: Ending) -> Iterator[str]:
+    command, on = _this_command(), f"--url {shlex.quote(demo.url)}"
     yield _heading("Look further")
-    yield f"  export JOBRUNR_URL={demo.url}"
-    yield "  jobrunr status"
-    yield "  jobrunr job list --state failed"
+    yield f"  {command} status {on}"
     if ending.a_failed_job is not None:
-        yield f"  jobrunr job show {ending.a_failed_job.id}   # failed"
-    yield f"  jobrunr job show {ending.a_succeeded_job.id}   # succeeded"
-    yield f"  jobrunr job show {ending.report.id}   # the report"
+        yield f"  {command} job list {on} --state failed"
+        yield f"  {command} job show {on} {ending.a_failed_job.id}"
+    yield f"  {command} job show {on} {ending.a_succeeded_job.id}"
+    yield f"  {command} job show {on} {ending.report.id}"
+
+
+def _this_command() -> str:
+    """What to type to get here again: also where the script is not in the PATH."""
+    if shutil.which("jobrunr") is not None:
+        return "jobrunr"
+    script = Path(sys.argv[0])
+    return shlex.quote(str(script)) if script.name == "jobrunr" else f"{shlex.quote(sys.executable)} -m jobrunr.cli"
 
 
 def _heading(text: str) -> str:

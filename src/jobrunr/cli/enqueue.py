@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from jobrunr.cli.application import find_application, find_object
 from jobrunr.cli.completing import complete_target
-from jobrunr.cli.options import DURATION, JOB_ID, MOMENT, app_option
+from jobrunr.cli.options import app_option, read_duration, read_job_id, read_moment
 from jobrunr.cli.verb import Verb
 from jobrunr.cli.words import read_words
 from jobrunr.ids import JobId
@@ -29,16 +29,17 @@ _EXAMPLES = (
 @click.option("--priority", type=int, help="Higher goes first; 0 is normal.")
 @click.option("--label", "labels", metavar="TEXT", multiple=True, help="A label; can be repeated.")
 @click.option("--name", metavar="TEXT", help="What people see; may hold fields such as {0} and {email}.")
-@click.option("--id", "job_id", type=JOB_ID, help="The id of the job. If it exists, nothing happens.")
+@click.option("--id", "job_id", metavar="ID", type=read_job_id, help="The id of the job. If it exists, nothing happens.")
 @click.option("--retries", type=int, help="How often the job is tried again when it fails.")
-@click.option("--in", "delay", type=DURATION, help="Run it after this time: 10m, 1h30m.")
-@click.option("--at", type=MOMENT, help="Run it at this time: 2026-11-24T03:00+01:00.")
+@click.option("--in", "delay", metavar="DURATION", type=read_duration, help="Run it after this time: 10m, 1h30m.")
+@click.option("--at", metavar="MOMENT", type=read_moment, help="Run it at this time: 2026-11-24T03:00+01:00.")
 @click.argument("target", metavar="MODULE:FUNCTION", shell_complete=complete_target)
 @click.argument("words", metavar="[ARGUMENT]...", nargs=-1)
 def verb(
     app: str | None,
     target: str,
     words: tuple[str, ...],
+    *,
     delay: timedelta | None,
     at: datetime | None,
     labels: tuple[str, ...],
@@ -52,19 +53,10 @@ def verb(
     if delay is not None and at is not None:
         raise click.UsageError("Give --in or --at, not both.")
     with find_application(app) as jobrunr:
-        function = find_object(target, target)
-        assert callable(function)
+        function = cast("Callable[..., Any]", find_object(target, target))  # if it is none, the next line says so
         args, kwargs = read_words(jobrunr.registry.describe(function), words)
         scheduler = jobrunr.scheduler.options(id=job_id, labels=list(labels) or None, **options)
-        click.echo(_create(scheduler.schedule, scheduler.enqueue, delay or at, function, args, kwargs))
-
-
-def _create(
-    schedule: Callable[..., JobId],
-    enqueue: Callable[..., JobId],
-    when: datetime | timedelta | None,
-    function: Callable[..., Any],
-    args: list[Any],
-    kwargs: dict[str, Any],
-) -> JobId:
-    return enqueue(function, *args, **kwargs) if when is None else schedule(when, function, *args, **kwargs)
+        when = delay or at
+        click.echo(
+            scheduler.schedule(when, function, *args, **kwargs) if when else scheduler.enqueue(function, *args, **kwargs)
+        )

@@ -12,7 +12,7 @@ import click
 from jobrunr.cli.application import existing_storage, find_storage
 from jobrunr.cli.job_as_json import job_as_json
 from jobrunr.cli.job_as_text import job_as_text
-from jobrunr.cli.options import STATE, job_id_argument, json_option, storage_options
+from jobrunr.cli.options import job_id_argument, json_option, storage_options
 from jobrunr.cli.output import age, print_json, state_name, table
 from jobrunr.cli.verb import VerbGroup
 from jobrunr.errors import JobNotFoundError
@@ -34,17 +34,19 @@ def verb() -> None:
     ),
 )
 @storage_options
-@click.option("--state", type=STATE, help="Only jobs in this state.")
+@click.option(
+    "--state", metavar="STATE", type=click.Choice(list(JobState), case_sensitive=False), help="Only jobs in this state."
+)
 @click.option("--queue", metavar="NAME", help="Only jobs of this queue.")
 @click.option("--label", metavar="TEXT", help="Only jobs with this label.")
 @click.option("--target", metavar="MODULE:FUNCTION", help="Only jobs that call this.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many, at most.")
 @json_option
-def list_jobs(app: str | None, url: str | None, state: str | None, as_json: bool, **query: Any) -> None:
+def list_jobs(app: str | None, url: str | None, as_json: bool, **query: Any) -> None:
     """List jobs, newest first."""
     with find_storage(app, url) as jobrunr:
         storage = existing_storage(jobrunr)
-        page = jobrunr.scheduler.find(state=JobState(state.upper()) if state else None, **query)
+        page = jobrunr.scheduler.find(**query)
         if as_json:
             print_json([job_as_json(job) for job in page])
             return
@@ -55,7 +57,11 @@ def list_jobs(app: str | None, url: str | None, state: str | None, as_json: bool
         click.echo(f"There are more; --limit shows more than {query['limit']}.", err=True)
 
 
-@verb.command("show", short_help="Show everything about a job.", examples=(("Everything about a job", "jobrunr job show 01890a5d-ac96-774b-bcce-b302099a8057"),))
+@verb.command(
+    "show",
+    short_help="Show everything about a job.",
+    examples=(("Everything about a job", "jobrunr job show 01890a5d-ac96-774b-bcce-b302099a8057"),),
+)
 @storage_options
 @json_option
 @job_id_argument
@@ -78,7 +84,9 @@ _reason = click.option("--reason", metavar="TEXT", help="Why; is kept in the his
 @verb.command(
     "delete",
     short_help="Withdraw a job, also while it runs.",
-    examples=(("Withdraw a job, also while it runs", "jobrunr job delete 01890a5d-ac96-774b-bcce-b302099a8057 --reason 'twice'"),),
+    examples=(
+        ("Withdraw a job, also while it runs", "jobrunr job delete 01890a5d-ac96-774b-bcce-b302099a8057 --reason 'twice'"),
+    ),
 )
 @storage_options
 @_reason

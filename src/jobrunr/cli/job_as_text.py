@@ -176,7 +176,9 @@ def _exception(job: Job) -> Iterator[str]:
     if change is None or change.exception is None:
         return
     yield from _heading("Last exception")
-    for line in printable_lines(change.exception.traceback.rstrip("\n") or f"{change.exception.type}: {change.exception.message}"):
+    for line in printable_lines(
+        change.exception.traceback.rstrip("\n") or f"{change.exception.type}: {change.exception.message}"
+    ):
         yield f"  {line}"
 
 

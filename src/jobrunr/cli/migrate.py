@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import click
 
 from jobrunr.cli.application import find_storage

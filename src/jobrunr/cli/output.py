@@ -12,7 +12,6 @@ from typing import Any
 import click
 import msgspec
 
-from jobrunr.durations import format_duration
 from jobrunr.states import JobState
 
 STATE_COLOURS = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
@@ -47,6 +49,8 @@ def root(context: click.Context) -> None:
     """Background jobs in the database that you already have: run them, look at them, steer them."""
     if os.environ.get("NO_COLOR"):  # https://no-color.org
         context.color = False
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal that lacks a character shall not stop anybody
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -82,17 +83,15 @@ def is_silent(server: ServerRecord, now: datetime, timeout: timedelta) -> bool:
     return server.last_heartbeat is None or now - server.last_heartbeat > timeout
 
 
-def _show_again(
-    storage: StorageProvider, timeout: timedelta, show: Callable[[Status], None], *, clear: bool
-) -> None:
+def _show_again(storage: StorageProvider, timeout: timedelta, show: Callable[[Status], None], *, clear: bool) -> None:
     """Once more. Whoever watches wants to see an outage pass."""
     try:
         status = read_status(storage, timeout)
     except StorageUnavailableError as error:
         click.secho(str(error), fg="red", err=True)
         return
-    if clear:
-        click.clear()
+    if clear and sys.stdout.isatty():
+        click.echo("\x1b[H\x1b[J", nl=False)
     show(status)
 
 

@@ -6,7 +6,7 @@ import difflib
 import traceback
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, Self
 
 import click
 
@@ -24,7 +24,7 @@ class ExitCode(IntEnum):
 
     meaning: str
 
-    def __new__(cls, code: int, meaning: str) -> ExitCode:
+    def __new__(cls, code: int, meaning: str) -> Self:
         member = int.__new__(cls, code)
         member._value_ = code
         member.meaning = meaning
@@ -58,17 +58,6 @@ def exit_code_of(error: JobRunrError) -> ExitCode:
     return next(code for kind, code in _CODES if isinstance(error, kind))
 
 
-class _Refusal(click.ClickException):
-    """An error of ours on its way to standard error."""
-
-    def __init__(self, error: JobRunrError) -> None:
-        super().__init__(str(error))
-        self.exit_code = exit_code_of(error)
-
-    def show(self, file: Any = None) -> None:
-        click.echo(click.style("Error: ", fg="red") + self.message, file=file, err=file is None)
-
-
 Examples = Sequence[tuple[str, str]]
 """What somebody wants, and what to type for it."""
 
@@ -84,7 +73,9 @@ class Verb(click.Command):
         super().__init__(*args, **kwargs)
         self.examples = examples
         self.params.append(
-            click.Option(["--debug"], is_flag=True, expose_value=False, callback=_remember, help="Show errors with a traceback.")
+            click.Option(
+                ["--debug"], is_flag=True, expose_value=False, callback=_remember, help="Show errors with a traceback."
+            )
         )
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -101,8 +92,9 @@ class Verb(click.Command):
         except JobRunrError as error:
             if ctx.meta.get(_DEBUG):
                 traceback.print_exc()
-                raise click.exceptions.Exit(exit_code_of(error)) from error
-            raise _Refusal(error) from error
+            else:
+                click.echo(f"{click.style('Error:', fg='red')} {error}", err=True)
+            raise click.exceptions.Exit(exit_code_of(error)) from error
         except KeyboardInterrupt:
             raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
 
@@ -112,9 +104,7 @@ class VerbGroup(click.Group):
 
     command_class = Verb
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         verbs = self.list_commands(ctx)
         if args and not args[0].startswith("-") and args[0] not in verbs and not ctx.resilient_parsing:
             close = difflib.get_close_matches(args[0], verbs, n=1)

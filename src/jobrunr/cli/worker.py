@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from jobrunr.cli.application import find_application
-from jobrunr.cli.options import DURATION, app_option
+from jobrunr.cli.options import app_option, read_duration
 from jobrunr.cli.verb import ExitCode, Verb
 from jobrunr.cli.worker_log import LEVELS, set_up_logging
 from jobrunr.jobrunr import JobRunr
@@ -29,15 +29,29 @@ _EXAMPLES = (
 
 @click.command("worker", cls=Verb, examples=_EXAMPLES, short_help="Run jobs until a signal says stop.")
 @app_option
-@click.option("--workers", type=click.IntRange(1, 10_000), help="How many jobs at a time. [setting: workers]")
-@click.option("--queue", "queues", metavar="NAME", multiple=True, help="Only jobs of this queue; can be repeated. [setting: queues]")
-@click.option("--name", "server_name", metavar="TEXT", help="What people call it. [setting: server_name]")
-@click.option("--grace", type=DURATION, help="How long to wait for running jobs when it stops. [setting: shutdown_grace]")
 @click.option(
-    "--log-level", type=click.Choice(LEVELS, case_sensitive=False), default="INFO", show_default=True, help="What to log."
+    "--workers", metavar="NUMBER", type=click.IntRange(1, 10_000), help="How many jobs at a time. [setting: workers]"
+)
+@click.option(
+    "--queue", "queues", metavar="NAME", multiple=True, help="Only jobs of this queue; can be repeated. [setting: queues]"
+)
+@click.option("--name", "server_name", metavar="TEXT", help="What people call it. [setting: server_name]")
+@click.option(
+    "--grace",
+    metavar="DURATION",
+    type=read_duration,
+    help="How long to wait for running jobs when it stops. [setting: shutdown_grace]",
+)
+@click.option(
+    "--log-level",
+    metavar="LEVEL",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    default="INFO",
+    show_default=True,
+    help="What to log: debug, info, warning, error.",
 )
 @click.pass_context
-def verb(context: click.Context, app: str | None, grace: timedelta | None, log_level: str, **settings: Any) -> None:
+def verb(context: click.Context, /, app: str | None, grace: timedelta | None, log_level: str, **settings: Any) -> None:
     """Run jobs until SIGTERM or SIGINT (Ctrl-C).
 
     The first signal stops it gently: it takes no more jobs and gives those that run their grace. The second does not wait

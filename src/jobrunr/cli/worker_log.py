@@ -9,8 +9,8 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class EventFormatter(logging.Formatter):
-    """Time with its zone, level, logger, message. Line breaks in a message are written as ``\\n``, so that an event is a line
-    whatever a job is called; only a traceback has lines of its own."""
+    """Time with its zone, level, logger, message. Line breaks in a message are escaped, so that an event is a line whatever
+    a job is called; only a traceback has lines of its own."""
 
     def __init__(self) -> None:
         super().__init__("{asctime} {levelname:<7} {name}: {message}", style="{")

@@ -64,9 +64,11 @@ class Demo:
         self.source = source
         self.files = find_files(source)
         if not self.files:
-            raise DemoError(f"There are no Python files in {source}. Is this standard library in a zip file, or compiled only?")
+            raise DemoError(
+                f"There are no Python files in {source}. Is this standard library in a zip file, or compiled only?"
+            )
         self.packages = packages_among(self.files)
-        self.database = keep.absolute() / FILE_NAME
+        self.database = keep / FILE_NAME
         self._make_room(keep)
         self.url = f"sqlite:///{self.database}"
         self._jobrunr = JobRunr(
@@ -113,8 +115,8 @@ class Demo:
         jobs, folder = self._jobrunr.scheduler, str(self.source)
         # Scheduled for a day that this demo does not see; it is called when everything else has ended.
         report_id = jobs.schedule(timedelta(days=1), Report.write)
-        jobs.enqueue_many(read_documentation, [(folder, package) for package in self.packages])
         jobs.enqueue_many(count_file, [(folder, file) for file in self.files])
+        jobs.enqueue_many(read_documentation, [(folder, package) for package in self.packages])
         return report_id
 
     def _watch(self, show: Callable[[Glance], None], interval: float, until: int) -> None:

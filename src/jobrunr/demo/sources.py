@@ -19,7 +19,8 @@ def find_files(folder: Path) -> list[str]:
     found: list[str] = []
     for directory, directories, files in os.walk(folder):
         directories[:] = [name for name in directories if name not in _NOT_OURS]
-        found.extend(os.path.relpath(os.path.join(directory, name), folder) for name in files if name.endswith(".py"))
+        inside = Path(directory).relative_to(folder)
+        found.extend(str(inside / name) for name in files if name.endswith(".py"))
     return sorted(found)
 
 

@@ -247,7 +247,7 @@ class BackgroundJobServer:
     # -- stopping
 
     def _wait_for_runs(self, grace: float) -> list[Run]:
-        """Give running jobs their time, then tell them to end, and give them a moment more to do so. Those that were told."""
+        """Give running jobs their time, then tell them to end and wait a moment. Returns those that were told."""
         deadline = time.monotonic() + grace
         while (left := deadline - time.monotonic()) > 0 and not self._hurry.is_set():
             if self._workers.wait_until_quiet(min(left, 0.1)):

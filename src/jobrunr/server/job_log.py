@@ -24,7 +24,9 @@ def log_outcome(outcome: Outcome) -> None:
     elif len(outcome.changes) > 1:
         again = format_duration(update.run_at - update.at) if update.run_at else "no time"
         why = _why(outcome)
-        _log.warning("job %s (%s) failed after %s: %s; %s in %s", job.id, job.name, _run_time(outcome), why, update.reason, again)
+        _log.warning(
+            "job %s (%s) failed after %s: %s; %s in %s", job.id, job.name, _run_time(outcome), why, update.reason, again
+        )
     else:
         _log.info("job %s (%s) is %s: %s", job.id, job.name, update.state, update.reason)
 

@@ -5,9 +5,9 @@ They are used by the tables and by the migrations; a change here changes both, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import CHAR, TEXT, Dialect, String, Text, Uuid
@@ -21,6 +21,12 @@ TABLE_OPTIONS: Mapping[str, Any] = {
     f"{name}_{option}": value for name in sorted(_MYSQL) for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"))
 }
 """On MySQL and MariaDB: tables with transactions, and text in any script."""
+
+
+class _Processor(Protocol):
+    """What turns values on their way to the database, or back."""
+
+    def __call__(self, value: Any) -> Any: ...
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -48,12 +54,12 @@ class UtcTime(TypeDecorator[datetime]):
 
     # The processors are made here, once for a statement, instead of the usual hooks, which cost more at every value.
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any]:
+    def bind_processor(self, dialect: Dialect) -> _Processor:
         if dialect.name == "postgresql":
             return _as_it_is
         return _to_text if dialect.name == "sqlite" else _to_naive
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+    def result_processor(self, dialect: Dialect, coltype: object) -> _Processor:
         if dialect.name == "postgresql":
             return _from_aware
         return _from_text if dialect.name == "sqlite" else _from_naive
@@ -105,10 +111,10 @@ class Id(TypeDecorator[UUID]):
             return mysql.CHAR(36, charset="ascii", collation="ascii_bin")
         return CHAR(36)
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[UUID | None], Any] | None:
+    def bind_processor(self, dialect: Dialect) -> _Processor | None:
         return None if dialect.name == "postgresql" else _id_to_text
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], UUID | None] | None:
+    def result_processor(self, dialect: Dialect, coltype: object) -> _Processor | None:
         return None if dialect.name == "postgresql" else _id_from_text
 
 

@@ -33,7 +33,7 @@ _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 
 def channel_of(connection: Connection, tables: Tables) -> str:
-    """The channel for these tables: another one for other tables in the same database, and never longer than a name may be."""
+    """The channel for these tables: another one for other tables in the same database, no longer than a name may be."""
     schema = tables.schema or connection.exec_driver_sql("SELECT current_schema()").scalar_one() or "public"
     return f"{tables.prefix}{schema}"[:63]
 

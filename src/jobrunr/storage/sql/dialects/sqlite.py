@@ -107,8 +107,8 @@ class SqliteDialect(OnConflictDialect):
     def writing(self) -> Iterator[Connection]:
         """A transaction that is the only writer from its start.
 
-        Differs because SQLite has one writer at a time, and a transaction that begins by reading and then wants to write fails
-        at once, whatever the time-out. The threads of this process stand in line at a lock, so that at most one of them
+        Differs because SQLite has one writer at a time, and a transaction that begins by reading and then wants to write
+        fails at once, whatever the time-out. The threads of this process stand in line at a lock, so that at most one of them
         competes with other processes for the file.
         """
         deadline = time.monotonic() + self.timeout.total_seconds()
@@ -168,8 +168,8 @@ class SqliteDialect(OnConflictDialect):
 
 
 class FileWatcher(Watcher):
-    """Asks SQLite every few milliseconds whether another connection has committed anything, which costs it a glance at shared
-    memory; and only then, whether there is work."""
+    """Asks SQLite every few milliseconds whether another connection has committed anything, which costs it a glance at
+    shared memory; and only then, whether there is work."""
 
     _INTERVAL = 0.018
 
