@@ -17,9 +17,6 @@ from benchmarks.worker import drain
 from jobrunr import JobRunr, JobState
 from jobrunr.storage.sql.tables import DEFAULT_PREFIX
 
-FEW = 10_000
-"""Jobs in the database with few, and jobs that are drained in a round."""
-
 
 def waiting(database: Database, sizes: Sizes) -> Iterator[Figure]:
     """Draining some jobs while a million wait behind them, beside ten thousand."""
@@ -33,8 +30,8 @@ def finished(database: Database, sizes: Sizes) -> Iterator[Figure]:
 
 def _few_and_many(database: Database, sizes: Sizes, state: JobState, count: int) -> Figure:
     with ExitStack() as stack:
-        few, many = (_filled(stack, database, state, amount) for amount in (FEW, count))
-        costs = [(_cost(few), _cost(many)) for _ in range(sizes.rounds)]
+        few, many = (_filled(stack, database, state, amount) for amount in (sizes.few, count))
+        costs = [(_cost(few, sizes.few), _cost(many, sizes.few)) for _ in range(sizes.rounds)]
     return Figure(
         database=database.name,
         name=f"drain with {count:,} {state.lower()}",
@@ -55,8 +52,8 @@ def _filled(stack: ExitStack, database: Database, state: JobState, count: int) -
     return url
 
 
-def _cost(url: URL) -> float:
+def _cost(url: URL, count: int) -> float:
     """Microseconds that one of many new jobs takes to run."""
     with JobRunr(url.render_as_string(hide_password=False)) as app:
-        app.scheduler.enqueue_many(noop, range(FEW))
-    return drain(url, FEW).seconds / FEW * 1e6
+        app.scheduler.enqueue_many(noop, range(count))
+    return drain(url, count).seconds / count * 1e6

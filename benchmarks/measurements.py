@@ -35,6 +35,8 @@ class Sizes(msgspec.Struct, frozen=True):
     drained: int
     latency_seconds: int
     idle_seconds: int
+    few: int
+    """Jobs in the smaller of two databases, and jobs that are drained to compare the two."""
     waiting: int
     finished: int
 
@@ -46,6 +48,7 @@ FULL = Sizes(
     drained=50_000,
     latency_seconds=20,
     idle_seconds=60,
+    few=10_000,
     waiting=1_000_000,
     finished=10_000_000,
 )
@@ -56,6 +59,7 @@ QUICK = Sizes(
     drained=10_000,
     latency_seconds=4,
     idle_seconds=10,
+    few=10_000,
     waiting=100_000,
     finished=1_000_000,
 )

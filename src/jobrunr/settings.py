@@ -26,7 +26,8 @@ _MOMENT, _HOUR, _DAY, _TEN_YEARS = timedelta(milliseconds=10), timedelta(hours=1
 _name = text(r"[^\x00-\x1f]{1,100}", "a name of 1 to 100 characters")
 _wait = duration(timedelta(0), _TEN_YEARS)
 
-Url = Annotated[str, text(r"\S(.*\S)?", "a URL such as sqlite:///jobrunr.db or postgresql://localhost/shop")]
+_URL = r"\S+|sqlite(\+\w+)?:///\S(.*\S)?"  # a path may have spaces in it
+Url = Annotated[str, text(_URL, "a URL such as sqlite:///jobrunr.db or postgresql://localhost/shop")]
 App = Annotated[str | None, or_none(text(r"[\w.]+:[\w.]+", "module:name, such as shop.jobs:jobrunr"))]
 TablePrefix = Annotated[str, text(r"([a-z][a-z0-9_]{0,19})?", "empty, or a letter and up to 19 more of a-z, 0-9 and _")]
 Schema = Annotated[str | None, or_none(text(r"[A-Za-z_][\w$.-]{0,127}", "the name of a schema"))]

@@ -231,7 +231,7 @@ def find_definition(module: ModuleType, target: Target) -> Definition:
     if _is_defined_at(found, target):
         return Definition(found, None, None, found)
     home, code = _look_up(type(found), "__call__")
-    if isinstance(found, FunctionType) or not isinstance(code, FunctionType):
+    if not isinstance(code, FunctionType):
         raise DefinitionError(f"{name!r} is not defined there, but is {_description(found)}")
     return Definition(found, None, home, found)
 

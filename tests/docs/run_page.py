@@ -1,4 +1,4 @@
-"""Runs the examples of one page in the working directory: ``python run_page.py PAGE``. Ends with 1 at the first that fails."""
+"""Runs the examples of a page in the working directory: ``python run_page.py PAGE``. Ends with 1 at the first that fails."""
 
 from __future__ import annotations
 

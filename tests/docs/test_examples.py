@@ -77,7 +77,7 @@ def every_block() -> list[Block]:
 
 def test_every_block_says_what_language_it_is_in() -> None:
     fences = {str(page.relative_to(ROOT)): page.read_text().count("\n```") // 2 for page in PAGES}
-    found = {name: 0 for name in fences}
+    found = dict.fromkeys(fences, 0)
     for block in every_block():
         found[block.page] += 1
 

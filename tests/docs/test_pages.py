@@ -45,7 +45,10 @@ def rows(page: str, heading: str | None = None) -> list[list[str]]:
 def names(page: str, heading: str | None = None) -> set[str]:
     """The names in the first column of the tables: what stands before brackets, behind dots."""
     return {
-        re.split(r"[( ]", code)[0] for row in rows(page, heading) for code in CODE.findall(row[0]) if not code.startswith("jobrunr_")
+        re.split(r"[( ]", code)[0]
+        for row in rows(page, heading)
+        for code in CODE.findall(row[0])
+        if not code.startswith("jobrunr_")
     }
 
 
@@ -64,9 +67,8 @@ def test_every_page_can_be_reached_from_the_index() -> None:
         if page in found or page.suffix != ".md" or not page.exists():
             continue
         found.add(page)
-        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
-            if "://" not in link:
-                left.append((page.parent / link).resolve())
+        links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        left.extend((page.parent / link).resolve() for link in links if "://" not in link)
 
     assert {page for page in PAGES if page.is_relative_to(DOCS)} <= found
 
@@ -112,7 +114,9 @@ def test_every_method_of_the_storage_contract_is_explained() -> None:
 
 
 def test_every_table_and_column_is_explained() -> None:
-    tables = {table.name: {column.name for column in table.columns} for table in Tables("jobrunr_", None).metadata.tables.values()}
+    tables = {
+        table.name: {column.name for column in table.columns} for table in Tables("jobrunr_", None).metadata.tables.values()
+    }
     text = (DOCS / "reference" / "tables.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## `(\w+)`$", text, re.MULTILINE)
 

@@ -72,7 +72,9 @@ class Fleet:
         command = [sys.executable, "-m", "jobrunr.cli", "worker", "--app", APPLICATION, "--name", name]
         with (self._folder / f"{name}.log").open("wb") as log:
             worker = subprocess.Popen(command, cwd=ROOT, env=self._environment(settings), stdout=log, stderr=log)
-        self._stack.callback(lambda: print(f"-- {name} logged:", self.log(name), sep="\n"))  # pytest shows it when a test fails
+        self._stack.callback(
+            lambda: print(f"-- {name} logged:", self.log(name), sep="\n")
+        )  # pytest shows it when a test fails
         self._stack.callback(worker.wait)
         self._stack.callback(worker.kill)
         return worker

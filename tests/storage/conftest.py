@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -15,6 +16,9 @@ from tests.conftest import ON_CI
 
 POSTGRESQL = os.environ.get("JOBRUNR_TEST_POSTGRESQL", "postgresql+psycopg://root@127.0.0.1:5432/test")
 MARIADB = os.environ.get("JOBRUNR_TEST_MARIADB", "mariadb+pymysql://root@127.0.0.1:3306")
+
+DROP_POSTGRESQL = "DROP DATABASE {} WITH (FORCE)"
+DROP_MARIADB = "DROP DATABASE {}"
 
 
 @contextmanager
@@ -48,12 +52,23 @@ def new_database(admin: str, drop: str, hurry: str | None = None) -> Iterator[UR
 def postgresql() -> Iterator[URL]:
     """An empty database on PostgreSQL."""
     hurry = "ALTER DATABASE {} SET synchronous_commit TO off"
-    with new_database(POSTGRESQL, "DROP DATABASE {} WITH (FORCE)", hurry) as url:
+    with new_database(POSTGRESQL, DROP_POSTGRESQL, hurry) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[URL]:
     """An empty database on MariaDB."""
-    with new_database(MARIADB, "DROP DATABASE {}") as url:
+    with new_database(MARIADB, DROP_MARIADB) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[URL]:
+    """A new database without tables, on each kind of server in turn."""
+    if request.param == "sqlite":
+        yield URL.create("sqlite", database=str(tmp_path / "jobs.db"))
+        return
+    admin, drop = {"postgresql": (POSTGRESQL, DROP_POSTGRESQL), "mariadb": (MARIADB, DROP_MARIADB)}[request.param]
+    with new_database(admin, drop) as url:
         yield url

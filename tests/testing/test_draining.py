@@ -105,7 +105,9 @@ def test_a_job_that_fails_for_good_is_no_error_and_its_traceback_is_logged(
     assert "draining.py" not in record.getMessage()
 
 
-def test_the_traceback_of_a_job_that_succeeded_in_the_end_is_logged_once(app: JobRunr, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_traceback_of_a_job_that_succeeded_in_the_end_is_logged_once(
+    app: JobRunr, caplog: pytest.LogCaptureFixture
+) -> None:
     app.scheduler.options(retry=FixedDelays(0)).enqueue(jobs.fail_once)
 
     drain(app)

@@ -163,15 +163,17 @@ def test_finders_of_editable_installations_are_asked(tmp_path: Path, monkeypatch
 
 
 def test_a_module_that_was_made_up_is_nowhere(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Finder:
+        def find_spec(self, name: str, path: object) -> ModuleSpec | None:
+            origins = {"virtual": None, "named": "a place of its own"}
+            return ModuleSpec(name, None, origin=origins[name]) if name in origins else None
+
     write(path / "conftest.py")
     monkeypatch.setitem(sys.modules, "made_up", type(sys)("made_up"))
     monkeypatch.setitem(sys.modules, "math.conftest", type(sys)("math.conftest"))  # not the conftest.py that can be found
     monkeypatch.setitem(sys.modules, "odd", 42)  # type: ignore[arg-type]
-    virtual = type(
-        "Finder", (), {"find_spec": lambda self, name, path: ModuleSpec(name, None) if name == "virtual" else None}
-    )
-    monkeypatch.setattr(sys, "meta_path", [object(), virtual(), *sys.meta_path])
-    assert [place_of(name) for name in ("made_up", "math.conftest", "odd", "virtual")] == [MISSING] * 4
+    monkeypatch.setattr(sys, "meta_path", [object(), Finder(), *sys.meta_path])
+    assert [place_of(name) for name in ("made_up", "math.conftest", "odd", "virtual", "named")] == [MISSING] * 5
 
 
 class TestTheApplication:

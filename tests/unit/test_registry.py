@@ -375,7 +375,8 @@ class TestFailures:
                 registry.resolve(f"tests.gone{number}:run")
         with pytest.raises(TargetForbiddenError):
             registry.resolve("a" * 1_000_000)
-        assert sum(map(len, registry._failures)) < 1000 * 100
+        assert len(registry._failures) <= 1000
+        assert max(map(len, registry._failures)) < 100
 
     def test_quote_an_endless_target_only_in_part(self, registry: JobRegistry) -> None:
         with pytest.raises(TargetForbiddenError) as raised:

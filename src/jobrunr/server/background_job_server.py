@@ -207,11 +207,10 @@ class BackgroundJobServer:
             self._service("rescue", rescue.tick),
             self._service("expire", Expire(storage, membership, retention, EXPIRE_INTERVAL).tick),
         ]
-        promote = self._duties[0]
         recorder = self._service("recorder", self._recorder.tick)
         self._recorder.wake = recorder.wake
         self._services = [
-            Service("fetcher", fetcher.tick, self._outage, _WorkSleeper(self._listener, promote)),
+            Service("fetcher", fetcher.tick, self._outage, self._listener),
             recorder,
             Service("heartbeat", membership.tick, self._outage, longest_delay=settings.heartbeat_interval.total_seconds()),
             self._service("cancellation", self._cancellation.tick),
@@ -269,18 +268,3 @@ class BackgroundJobServer:
             self._membership.sign_off()
         except StorageUnavailableError as error:
             _log.warning("server %s could not sign off; the others will notice: %s", self._membership.name, error)
-
-
-class _WorkSleeper:
-    """The fetcher sleeps on the storage's own wake-up; a hint about new jobs may be about a scheduled one too."""
-
-    def __init__(self, listener: Listener, promote: Service) -> None:
-        self._listener = listener
-        self._promote = promote
-
-    def wait(self, timeout: float) -> None:
-        if self._listener.wait(timeout):
-            self._promote.wake()
-
-    def wake(self) -> None:
-        self._listener.wake()

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import time
-
 from jobrunr.clock import Clock
 from jobrunr.server.membership import Membership
 from jobrunr.storage.contract import StorageProvider
 
 BATCH = 1000
-BREATH = 0.02
-"""Seconds between two looks, however often we are woken."""
 
 
 class Promote:
-    """Sleeps until the next job is due; is woken when one may have become due sooner."""
+    """Sleeps until the next job is due, or until the next poll: one that is due sooner may have come meanwhile."""
 
     def __init__(self, storage: StorageProvider, membership: Membership, clock: Clock, poll_interval: float) -> None:
         self._storage = storage
         self._membership = membership
         self._clock = clock
         self._poll_interval = poll_interval
-        self._looked_at = float("-inf")
 
     def tick(self) -> float:
         if not self._membership.is_master:
             return 60.0  # being elected wakes us
-        if (early := self._looked_at + BREATH - time.monotonic()) > 0:
-            time.sleep(early)
-        self._looked_at = time.monotonic()
         promotion = self._storage.promote(BATCH)
         if promotion.count >= BATCH:
             return 0.0

@@ -149,4 +149,6 @@ class ExactText(TypeDecorator[str]):
             if self.length is None:
                 return mysql.LONGTEXT(charset="utf8mb4", collation=collation)
             return mysql.VARCHAR(self.length, charset="utf8mb4", collation=collation)
+        if dialect.name == "mssql":
+            return mssql.NVARCHAR(self.length, collation="Latin1_General_100_BIN2")
         return Text() if self.length is None else String(self.length)

@@ -29,7 +29,7 @@ class Schema:
     def set_up(self, *, migrate: bool) -> None:
         """Check the database and its tables; make or change the tables if need be and if that is wanted."""
         self._database.read(self._dialect.check)
-        found = self._database.read(self._revision)
+        found = self._database.read(self._revision_at_a_glance)
         if self._is_current(found):
             return
         if not migrate:
@@ -42,17 +42,24 @@ class Schema:
                 f"`jobrunr migrate` who may create tables there, or apply what `jobrunr migrate --sql` prints."
             ) from error.orig
 
-    def _revision(self, connection: Connection) -> str | None:
-        """The revision of the tables; None when there are none."""
+    def _revision_at_a_glance(self, connection: Connection) -> str | None:
+        """The revision of the tables, by one statement when all is well."""
         try:
-            return connection.execute(self._read_revision).scalar_one_or_none()
+            return self._revision(connection)
         except DBAPIError as error:
             if self._dialect.trouble(error) is not None:
                 raise
             connection.rollback()
-            if inspect(connection).has_table(self._version_table, self._dialect.tables.schema):
+            if self._has_revision(connection):
                 raise
             return None
+
+    def _revision(self, connection: Connection) -> str | None:
+        revision: str | None = connection.execute(self._read_revision).scalar_one_or_none()
+        return revision
+
+    def _has_revision(self, connection: Connection) -> bool:
+        return inspect(connection).has_table(self._version_table, self._dialect.tables.schema)
 
     def _is_current(self, revision: str | None) -> bool:
         if revision is not None and revision not in REVISIONS:
@@ -60,7 +67,8 @@ class Schema:
         return revision == HEAD
 
     def _migrate(self, connection: Connection) -> None:
-        if not self._is_current(self._revision(connection)):
+        found = self._revision(connection) if self._has_revision(connection) else None  # others may have been faster
+        if not self._is_current(found):
             _running().upgrade(connection, self._dialect.tables)
 
 

@@ -108,8 +108,8 @@ class SqliteDialect(OnConflictDialect):
         """A transaction that is the only writer from its start.
 
         Differs because SQLite has one writer at a time, and a transaction that begins by reading and then wants to write
-        fails at once, whatever the time-out. The threads of this process stand in line at a lock, so that at most one of them
-        competes with other processes for the file.
+        fails at once, whatever the time-out. The threads of this process stand in line at a lock, so that at most one
+        of them competes with other processes for the file.
         """
         deadline = time.monotonic() + self.timeout.total_seconds()
         if not self._writer.acquire(timeout=self.timeout.total_seconds()):

@@ -1,0 +1,217 @@
+"""What becomes of a call when the database does not do what it should."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from sqlalchemy import URL, Connection, text
+
+from jobrunr.errors import StorageError, StorageSetupError, StorageUnavailableError
+from jobrunr.storage.contract import StorageProvider
+from jobrunr.storage.sql import SqlStorageProvider
+from jobrunr.storage.sql.database import where
+from jobrunr.testing.factories import a_job, announced, enqueued
+from tests.storage.sql.proxy import Proxy
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def on_postgresql(postgresql: URL) -> Iterator[SqlStorageProvider]:
+    with SqlStorageProvider(postgresql, timeout=SECOND) as storage:
+        storage.set_up()
+        yield storage
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def server(request: pytest.FixtureRequest) -> URL:
+    """A database on each kind of server in turn."""
+    url: URL = request.getfixturevalue(request.param)
+    return url
+
+
+@pytest.fixture
+def storage(server: URL) -> Iterator[SqlStorageProvider]:
+    with SqlStorageProvider(server) as storage:
+        storage.set_up()
+        yield storage
+
+
+def kill_connections(storage: SqlStorageProvider) -> None:
+    """End all connections to the database of a storage, except the one that does it."""
+    with storage._dialect.engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {others}")
+        else:
+            own = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
+            listed = "SELECT id FROM information_schema.processlist WHERE db = DATABASE()"
+            for (number,) in connection.exec_driver_sql(listed).all():
+                if number != own:
+                    connection.exec_driver_sql(f"KILL {number}")
+
+
+class TestLostConnections:
+    def test_a_pooled_connection_that_died_meanwhile_is_replaced_without_a_word(self, storage: SqlStorageProvider) -> None:
+        job = enqueued(storage)
+        with SqlStorageProvider(storage._dialect.engine.url) as other:
+            kill_connections(other)
+        assert storage.get(job.id) == job
+
+    def test_nobody_there_is_an_outage(self, server: URL) -> None:
+        with SqlStorageProvider(server.set(port=1, password="s3cret-word")) as nobody:
+            with pytest.raises(StorageUnavailableError) as caught:
+                nobody.set_up()
+            assert "127.0.0.1:1" in str(caught.value)
+            assert "s3cret-word" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+    def test_an_answer_that_never_comes_is_an_outage_and_the_next_call_works(self, server: URL) -> None:
+        assert server.host is not None
+        default = 5432 if server.get_backend_name() == "postgresql" else 3306
+        with (
+            Proxy(server.host, server.port or default) as proxy,
+            SqlStorageProvider(server.set(port=proxy.port), timeout=SECOND) as storage,
+        ):
+            storage.set_up()
+            job = enqueued(storage)
+            proxy.freeze()
+            began = time.monotonic()
+            with pytest.raises(StorageUnavailableError):
+                while True:  # each connection of the pool is as dead as the first
+                    storage.get(job.id)
+            assert time.monotonic() - began < 10
+
+            assert storage.get(job.id) == job
+
+    def test_a_claim_whose_answer_was_lost_is_answered_by_the_next_one(self, storage: SqlStorageProvider) -> None:
+        server, jobs = announced(storage), [a_job(queue="lost") for _ in range(3)]
+        storage.insert(jobs)
+        claim = storage._claiming.claim
+
+        def claim_and_lose_the_answer(*arguments: object) -> object:
+            storage._claiming.claim = claim  # type: ignore[method-assign] - once only
+            with storage._dialect.writing() as connection:
+                claim(connection, arguments[1])  # type: ignore[arg-type]
+            raise ConnectionResetError
+
+        storage._claiming.claim = claim_and_lose_the_answer  # type: ignore[method-assign, assignment]
+        with pytest.raises(ConnectionResetError):
+            storage.claim(server.id, server.name, 2, ["lost"])
+
+        again, rest = (storage.claim(server.id, server.name, 2, ["lost"]) for _ in range(2))
+
+        assert {job.id for job in again} == {job.id for job in jobs[:2]}
+        assert [job.id for job in rest] == [jobs[2].id]
+        assert storage.held([]) == frozenset()
+
+
+class TestRefusals:
+    def test_a_deadlock_is_tried_again(self, storage: SqlStorageProvider) -> None:
+        first, second = enqueued(storage), enqueued(storage)
+        met = Barrier(2)
+        jobs = storage._dialect.tables.jobs
+
+        def lock_both(order: list[object]) -> list[int]:
+            tries: list[int] = []
+
+            def work(connection: Connection) -> list[int]:
+                tries.append(len(tries))
+                for number, job_id in enumerate(order):
+                    connection.execute(jobs.update().where(jobs.c.id == job_id).values(version=jobs.c.version + 1))
+                    if number == 0 and len(tries) == 1:
+                        met.wait(timeout=10)  # both hold their first and want the other's
+                return tries
+
+            return storage._database.write(work)
+
+        with ThreadPoolExecutor(2) as threads:
+            tries = list(threads.map(lock_both, [[first.id, second.id], [second.id, first.id]]))
+
+        assert sorted(map(len, tries)) == [1, 2]
+
+    def test_a_statement_that_takes_too_long_is_an_outage(self, on_postgresql: SqlStorageProvider) -> None:
+        with on_postgresql._dialect.writing() as blocking:
+            blocking.exec_driver_sql("LOCK TABLE jobrunr_jobs")
+            with pytest.raises(StorageUnavailableError, match="timeout"):
+                on_postgresql.counts_and_jobs() if False else on_postgresql.insert([a_job()])
+
+    def test_a_server_that_can_only_be_read_is_an_outage(self, on_postgresql: SqlStorageProvider) -> None:
+        url = on_postgresql._dialect.engine.url
+        read_only = url.update_query_dict({"options": "-c default_transaction_read_only=on"})
+        with SqlStorageProvider(read_only) as storage, pytest.raises(StorageUnavailableError, match="read-only"):
+            storage.insert([a_job()])
+
+    def test_a_wrong_password_is_a_matter_of_set_up(self, mariadb: URL) -> None:
+        stranger = mariadb.set(username="nobody", password="s3cret-word")
+        with SqlStorageProvider(stranger) as storage, pytest.raises(StorageSetupError) as caught:
+            storage.set_up()
+        assert "s3cret-word" not in str(caught.value)
+
+    def test_a_mistake_of_ours_stays_what_it_is(self, storage: SqlStorageProvider) -> None:
+        with pytest.raises(Exception, match="no_such_table") as caught:
+            storage._database.read(lambda connection: connection.execute(text("SELECT * FROM no_such_table")))
+        assert not isinstance(caught.value, StorageError)
+
+
+class TestSqlite:
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        return tmp_path / "jobs.db"
+
+    @pytest.fixture
+    def storage(self, path: Path) -> Iterator[StorageProvider]:
+        with SqlStorageProvider(f"sqlite:///{path}", timeout=timedelta(seconds=0.3)) as storage:
+            storage.set_up()
+            yield storage
+
+    def test_a_file_that_others_keep_locked_is_an_outage(self, storage: SqlStorageProvider, path: Path) -> None:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        job = a_job()
+        with pytest.raises(StorageUnavailableError, match="locked"):
+            storage.insert([job])
+        other.execute("ROLLBACK")
+        assert storage.insert([job]) == {job.id}
+        other.close()
+
+    def test_a_writer_waits_for_another(self, path: Path, storage: SqlStorageProvider) -> None:
+        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        job = a_job()
+        with SqlStorageProvider(f"sqlite:///{path}") as patient, ThreadPoolExecutor(1) as thread:
+            inserting = thread.submit(patient.insert, [job])
+            other.execute("COMMIT")
+            assert inserting.result() == {job.id}
+        other.close()
+
+    def test_a_full_disk_is_an_outage_and_leaves_nothing_behind(self, storage: SqlStorageProvider) -> None:
+        def limit(more: int) -> None:
+            with storage._dialect.reading() as connection:  # the one connection there is
+                pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+                connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + more}")
+
+        jobs = [a_job() for _ in range(500)]
+        limit(2)
+        with pytest.raises(StorageUnavailableError, match="full"):
+            storage.insert(jobs)
+        limit(10_000)
+        assert storage.insert(jobs) == {job.id for job in jobs}
+        assert sum(storage.counts().values()) == 500
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        "url",
+        ["postgresql+psycopg://ada:s3cret@db:5432/shop?sslpassword=s3cret", "mysql+pymysql://s3cret@db/shop", "sqlite:///jobs.db"],
+    )
+    def test_a_storage_is_named_without_secrets(self, url: str) -> None:
+        from sqlalchemy import make_url
+
+        assert "s3cret" not in where(make_url(url))
