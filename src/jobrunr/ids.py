@@ -45,11 +45,14 @@ class JobId(UUID):
         """Turn a UUID, or the text of one, into a `JobId`.
 
         Raises:
-            ValueError: the text is not a UUID.
+            ValueError: it is neither.
         """
         if isinstance(value, cls):
             return value
-        return cls(int=(value if isinstance(value, UUID) else UUID(value)).int)
+        try:
+            return cls(int=(value if isinstance(value, UUID) else UUID(value)).int)
+        except (ValueError, TypeError, AttributeError):  # what UUID raises depends on what it is given
+            raise ValueError(f"{value!r} is no id of a job, but JobId.from_key(...) makes one of a key of yours.") from None
 
 
 def new_token() -> UUID:

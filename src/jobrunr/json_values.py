@@ -7,12 +7,12 @@ readers bear. Which types are built when reading is said by the caller alone, ne
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import operator
 import re
 import sys
 import typing
-from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -106,7 +106,7 @@ def find_difference(sent: Any, back: Any, lenient: bool = False) -> str | None:
         return f"{_a(kind)} would come back as {_a(other)}"
     if isinstance(sent, dict):
         return _difference_in_dict(sent, back, lenient)
-    fields = _fields_of(sent)
+    fields = _fields_of(kind)  # type: ignore[arg-type] # mypy: a class is hashable
     if fields is not None:
         differences = ((name, find_difference(getattr(sent, name), getattr(back, name), lenient)) for name in fields)
         return next((f"in field {name!r}: {difference}" for name, difference in differences if difference), None)
@@ -150,14 +150,15 @@ def _stands_in(back: type, sent: type) -> bool:
     return (sent is int and back is float) or (issubclass(sent, UUID) and issubclass(back, UUID))
 
 
-def _fields_of(value: Any) -> Iterable[str] | None:
-    """The fields of a structure, which says more than its own idea of equality, if it has one."""
-    if isinstance(value, msgspec.Struct):
-        return value.__struct_fields__
-    if dataclasses.is_dataclass(value):
-        return [field.name for field in dataclasses.fields(value)]
-    attributes = getattr(type(value), "__attrs_attrs__", None)
-    return None if attributes is None else [attribute.name for attribute in attributes]
+@functools.lru_cache(maxsize=1000)
+def _fields_of(kind: type) -> tuple[str, ...] | None:
+    """The fields of a structure, which say more than its own idea of equality, if it has one."""
+    if issubclass(kind, msgspec.Struct):
+        return kind.__struct_fields__
+    if dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
+    attributes = getattr(kind, "__attrs_attrs__", None)
+    return None if attributes is None else tuple(attribute.name for attribute in attributes)
 
 
 def _are_equal(sent: Any, back: Any) -> bool:

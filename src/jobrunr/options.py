@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, overload
 
 import msgspec
 
@@ -58,29 +58,55 @@ _OPTIONS_ATTRIBUTE = "__jobrunr_options__"
 
 
 def _check(options: JobOptions) -> None:
-    if options.retries is not None and (not _is_whole(options.retries) or options.retries not in RETRIES):
-        raise OptionError(f"retries cannot be {options.retries!r}; it is a number from 0 (never) to 10000.")
-    if options.priority is not None and (not _is_whole(options.priority) or options.priority not in PRIORITIES):
-        raise OptionError(f"priority cannot be {options.priority!r}; it is a number from -32768 to 32767, 0 is normal.")
-    if options.queue is not None and not _is_name(options.queue, MAX_QUEUE_LENGTH):
-        raise OptionError(f"queue cannot be {options.queue!r}; it is a name of 1 to {MAX_QUEUE_LENGTH} characters.")
-    if options.labels is not None:
-        if isinstance(options.labels, str):
-            raise OptionError(f"labels is a list of texts; write labels=[{options.labels!r}].")
-        if len(options.labels) > MAX_LABELS:
-            raise OptionError(f"A job can have {MAX_LABELS} labels, not {len(options.labels)}.")
-    for name in ("delete_succeeded_after", "delete_failed_after", "purge_deleted_after"):
-        period = getattr(options, name)
-        if period is not None and (not isinstance(period, timedelta) or period < timedelta(0)):
-            raise OptionError(f"{name} cannot be {period!r}; it is a timedelta of zero or more.")
+    for name, is_fine, allowed in _RULES:
+        value = getattr(options, name)
+        if value is not None and not is_fine(value):
+            raise OptionError(f"{name} cannot be {value!r:.200}; it is {allowed}.")
+    if options.labels is not None and len(options.labels) > MAX_LABELS:
+        raise OptionError(f"A job can have {MAX_LABELS} labels, not {len(options.labels)}.")
 
 
-def _is_whole(number: object) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool)
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
-def _is_name(text: object, longest: int) -> bool:
-    return isinstance(text, str) and 0 < len(text) <= longest
+def _is_queue(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_QUEUE_LENGTH and value.isprintable()
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_keep(value: object) -> bool:
+    return isinstance(value, timedelta) and value >= timedelta(0)
+
+
+def _are(kind: Callable[[object], bool]) -> Callable[[object], bool]:
+    """Whether something is a tuple of such things; lists have become tuples before they come here."""
+    return lambda value: isinstance(value, tuple) and all(map(kind, value))
+
+
+_are_exceptions = _are(lambda value: isinstance(value, type) and issubclass(value, BaseException))
+_RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("name", _is_text, "a text"),
+    ("retries", lambda value: _is_whole(value) and value in RETRIES, "a number from 0 (never) to 10000"),
+    ("retry", callable, "ExponentialBackoff, FixedDelays or a function of job, exception and attempt"),
+    ("retry_on", _are_exceptions, "a list of exception classes, such as [ValueError]"),
+    ("no_retry_on", _are_exceptions, "a list of exception classes, such as [ValueError]"),
+    ("labels", _are(_is_text), "a list of texts, such as ['mail']"),
+    ("queue", _is_queue, f"a name of 1 to {MAX_QUEUE_LENGTH} printable characters"),
+    (
+        "priority",
+        lambda value: _is_whole(value) and value in PRIORITIES,
+        "a number from -32768 to 32767, 0 is normal",
+    ),
+    ("delete_succeeded_after", _is_keep, "a timedelta of zero or more"),
+    ("delete_failed_after", _is_keep, "a timedelta of zero or more"),
+    ("purge_deleted_after", _is_keep, "a timedelta of zero or more"),
+    ("filters", _are(lambda value: isinstance(value, JobFilter)), "a list of instances of JobFilter"),
+)
+"""Option, what is fine, and how people are told of it."""
 
 
 def options_of(function: object) -> JobOptions | None:

@@ -15,6 +15,7 @@ from jobrunr import Job, JobRunr, JobState
 from jobrunr.cli import check
 from jobrunr.jobs import JobDetails
 from jobrunr.testing import factories
+from jobrunr.transitions import fail_and_retry
 from tests.cli.conftest import invoke
 
 HERE = "tests.cli.offered"
@@ -85,7 +86,7 @@ def test_every_state_that_is_still_to_run_is_looked_at_and_no_other(
     still_to_run = [factories.awaiting, factories.scheduled, factories.enqueued, factories.processing]
     over = [factories.succeeded, factories.failed, factories.deleted]
     for made in still_to_run + over:
-        a_job(jobrunr, f"gone_{made.__name__}", "{}", made)
+        a_job(jobrunr, f"gone_{made.__name__}", "{}", made, queue=made.__name__)
 
     found = groups(checked("--json"))
 
@@ -94,7 +95,11 @@ def test_every_state_that_is_still_to_run_is_looked_at_and_no_other(
 
 
 def test_a_retry_that_is_due_later_is_looked_at(checked: Callable[..., Result], jobrunr: JobRunr) -> None:
-    a_job(jobrunr, "gone", "{}", factories.failed, retries=3, retry_after=timedelta(hours=1))
+    storage = jobrunr.storage
+    running = a_job(jobrunr, "gone", "{}", factories.processing)
+    later = timedelta(hours=1)
+    update = fail_and_retry(running, storage.now(), "no", None, delay=later, retry_reason="retry 1 of 10")
+    factories.written(storage, update)
 
     assert groups(checked("--json"))[f"{HERE}:gone"]["example_state"] == "SCHEDULED"
 

@@ -72,9 +72,7 @@ class Fleet:
         command = [sys.executable, "-m", "jobrunr.cli", "worker", "--app", APPLICATION, "--name", name]
         with (self._folder / f"{name}.log").open("wb") as log:
             worker = subprocess.Popen(command, cwd=ROOT, env=self._environment(settings), stdout=log, stderr=log)
-        self._stack.callback(
-            lambda: print(f"-- {name} logged:", self.log(name), sep="\n")
-        )  # pytest shows it when a test fails
+        self._stack.callback(self._show_log, name)
         self._stack.callback(worker.wait)
         self._stack.callback(worker.kill)
         return worker
@@ -98,6 +96,9 @@ class Fleet:
         """Ask the database itself, past our code."""
         with create_engine(self.url, poolclass=NullPool).connect() as connection:
             return [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+    def _show_log(self, name: str) -> None:
+        print(f"-- {name} logged:", self.log(name), sep="\n")  # noqa: T201 - pytest shows it when a test fails
 
     def _environment(self, settings: dict[str, object]) -> dict[str, str]:
         given = {"url": self.url.render_as_string(hide_password=False), **settings}

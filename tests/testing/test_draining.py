@@ -81,14 +81,14 @@ def test_a_retry_waits_for_the_clock(app: JobRunr, clock: TestClock) -> None:
     ]
 
 
-def test_a_retry_at_once_runs_in_the_same_drain_and_the_job_is_told_of_once(app: JobRunr) -> None:
-    again = app.scheduler.options(retry=FixedDelays(0)).enqueue(jobs.fail_once)
-    other = app.scheduler.options(priority=1).enqueue(jobs.note, "first")
+def test_a_retry_at_once_runs_in_the_same_drain_and_the_job_is_told_of_once_at_its_last_place(app: JobRunr) -> None:
+    job_id = app.scheduler.options(retry=FixedDelays(0)).enqueue(jobs.fail_once_and_let_another_go_first)
 
-    done = drain(app)
+    other, again = drain(app)
 
-    assert [job.id for job in done] == [other, again]
-    assert done[1].attempts == 2
+    assert again.id == job_id
+    assert again.attempts == 2
+    assert other.details.arguments == '{"name":"the other"}'
 
 
 def test_a_job_that_fails_for_good_is_no_error_and_its_traceback_is_logged(
@@ -213,6 +213,8 @@ def test_jobs_without_end_are_told_of(app: JobRunr) -> None:
 
     with pytest.raises(AssertionError, match="20 jobs ran and more are due"):
         drain(app, most=20)
+
+    assert app.scheduler.counts()[JobState.SUCCEEDED] == 20
 
 
 def test_as_many_jobs_as_allowed_are_no_error(app: JobRunr) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -52,11 +52,17 @@ def verb(app: str | None, url: str | None, watch: bool, as_json: bool) -> None:
     """How many jobs there are, which servers run them, and how long the oldest waits."""
     with find_storage(app, url) as jobrunr:
         storage, timeout = existing_storage(jobrunr), jobrunr.settings.server_timeout
-        show = _print_as_json if as_json else _printer(timeout)
-        show(read_status(storage, timeout))
+        _show(read_status(storage, timeout), timeout, as_json=as_json)
         while watch:
             time.sleep(WATCH_SECONDS)
-            _show_again(storage, timeout, show, clear=not as_json)
+            try:
+                status = read_status(storage, timeout)
+            except StorageUnavailableError as error:  # whoever watches wants to see an outage pass
+                click.secho(str(error), fg="red", err=True)
+                continue
+            if sys.stdout.isatty() and not as_json:
+                click.echo("\x1b[H\x1b[J", nl=False)
+            _show(status, timeout, as_json=as_json)
 
 
 def read_status(storage: StorageProvider, timeout: timedelta) -> Status:
@@ -83,27 +89,19 @@ def is_silent(server: ServerRecord, now: datetime, timeout: timedelta) -> bool:
     return server.last_heartbeat is None or now - server.last_heartbeat > timeout
 
 
-def _show_again(storage: StorageProvider, timeout: timedelta, show: Callable[[Status], None], *, clear: bool) -> None:
-    """Once more. Whoever watches wants to see an outage pass."""
-    try:
-        status = read_status(storage, timeout)
-    except StorageUnavailableError as error:
-        click.secho(str(error), fg="red", err=True)
-        return
-    if clear and sys.stdout.isatty():
-        click.echo("\x1b[H\x1b[J", nl=False)
-    show(status)
+def _show(status: Status, timeout: timedelta, *, as_json: bool) -> None:
+    if as_json:
+        print_json(status)
+    else:
+        click.echo("\n".join(status_as_text(status, timeout)))
 
 
-def _print_as_json(status: Status) -> None:
-    print_json(status)
+def status_as_text(status: Status, timeout: timedelta) -> Iterator[str]:
+    """Lines for a person.
 
-
-def _printer(timeout: timedelta) -> Callable[[Status], None]:
-    return lambda status: click.echo("\n".join(_lines(status, timeout)))
-
-
-def _lines(status: Status, timeout: timedelta) -> Iterator[str]:
+    Arguments:
+        timeout: servers that were silent for longer are marked.
+    """
     at = f"{moment(status.now)[:-4]} {zone(status.now)}"
     yield pad(printable(status.storage), min(columns(), 80) - len(at) - 1) + " " + at
     yield ""

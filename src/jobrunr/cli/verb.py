@@ -104,6 +104,9 @@ class VerbGroup(click.Group):
 
     command_class = Verb
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order in which they are defined
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         verbs = self.list_commands(ctx)
         if args and not args[0].startswith("-") and args[0] not in verbs and not ctx.resilient_parsing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, ParamSpec, Protocol, TypeVar, TypeVarTuple, Unpack, overload
 from uuid import UUID
@@ -99,7 +99,7 @@ class JobScheduler:
             OptionError: an option is not acceptable.
         """
         more = JobOptions(
-            id=None if id is None else JobId.of(id),
+            id=_id_or_none(id),
             name=name,
             retries=retries,
             retry=retry,
@@ -190,6 +190,8 @@ class JobScheduler:
         """
         if self._options.id is not None:
             raise OptionError("options(id=...) names one job; enqueue_many makes several.")
+        if isinstance(calls, str | bytes):
+            raise OptionError(f"enqueue_many wants one item for each job; for one job, write [{calls!r:.50}].")
         draft = self._builder.draft(function, self._options)
         ids: list[JobId] = []
         for chunk in _chunks(calls):
@@ -212,11 +214,14 @@ class JobScheduler:
                 draft.filters.created(job)
 
     def _moment(self, when: datetime | timedelta) -> datetime:
-        if isinstance(when, timedelta):
-            return self._storage().now() + when
-        if when.tzinfo is None:
+        if not isinstance(when, datetime | timedelta):
+            raise OptionError(f"{when!r} is no time for a job; it is a datetime with a time zone, or a timedelta from now.")
+        if isinstance(when, datetime) and when.tzinfo is None:
             raise OptionError(f"{when!r} has no time zone; write datetime(..., tzinfo=UTC), or a timedelta from now.")
-        return when
+        try:
+            return (self._storage().now() + when if isinstance(when, timedelta) else when).astimezone(UTC)
+        except OverflowError:
+            raise OptionError(f"{when!r} is too far away: years have four digits.") from None
 
     # -- looking at jobs
 
@@ -225,6 +230,7 @@ class JobScheduler:
 
         Raises:
             JobNotFoundError: there is none with this id (any more).
+            ValueError: this is no id.
         """
         job = self._storage().get(JobId.of(job_id))
         if job is None:
@@ -250,27 +256,29 @@ class JobScheduler:
 
         >>> page = jobs.find(state=JobState.ENQUEUED, limit=10)
         """
+        if state is not None and not isinstance(state, JobState):
+            raise OptionError(f"state cannot be {state!r}; it is one of JobState, such as JobState.FAILED.")
         return self._storage().find(JobQuery(state=state, queue=queue, label=label, target=target, limit=limit, after=after))
 
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state."""
         return self._storage().counts()
 
-    def logs(self, job_id: UUID) -> tuple[LogLine, ...]:
+    def logs(self, job_id: UUID | str) -> tuple[LogLine, ...]:
         """What a job logged, attempt by attempt."""
-        return self._storage().logs(job_id)
+        return self._storage().logs(JobId.of(job_id))
 
-    def metadata(self, job_id: UUID) -> dict[str, Any]:
+    def metadata(self, job_id: UUID | str) -> dict[str, Any]:
         """The metadata that a job keeps."""
         return {
             key.removeprefix(METADATA): msgspec.json.decode(value)
-            for key, value in self._storage().data(job_id).items()
+            for key, value in self._storage().data(JobId.of(job_id)).items()
             if key.startswith(METADATA) and value
         }
 
-    def progress(self, job_id: UUID) -> Progress | None:
+    def progress(self, job_id: UUID | str) -> Progress | None:
         """The progress of the newest attempt that reported any."""
-        bars = {key: value for key, value in self._storage().data(job_id).items() if key.startswith(PROGRESS)}
+        bars = {key: value for key, value in self._storage().data(JobId.of(job_id)).items() if key.startswith(PROGRESS)}
         if not bars:
             return None
         newest = max(bars, key=lambda key: int(key.removeprefix(PROGRESS)))
@@ -278,7 +286,7 @@ class JobScheduler:
 
     # -- steering jobs
 
-    def delete(self, job_id: UUID, reason: str = "deleted through the scheduler") -> None:
+    def delete(self, job_id: UUID | str, reason: str = "deleted through the scheduler") -> None:
         """Withdraw a job. One that runs is cancelled within a second. Deleting a deleted job changes nothing.
 
         Raises:
@@ -286,7 +294,7 @@ class JobScheduler:
         """
         self._change(job_id, lambda job, now: delete(job, now, reason))
 
-    def requeue(self, job_id: UUID, reason: str = "requeued through the scheduler") -> None:
+    def requeue(self, job_id: UUID | str, reason: str = "requeued through the scheduler") -> None:
         """Run a job now, whether it waits, has failed, has succeeded or was deleted. Failures are counted anew.
 
         Requeueing an enqueued job changes nothing.
@@ -298,7 +306,7 @@ class JobScheduler:
         self._change(job_id, lambda job, now: requeue(job, now, reason))
 
     def reschedule(
-        self, job_id: UUID, when: datetime | timedelta, reason: str = "rescheduled through the scheduler"
+        self, job_id: UUID | str, when: datetime | timedelta, reason: str = "rescheduled through the scheduler"
     ) -> None:
         """Run a job at another time. Failures are counted anew.
 
@@ -310,7 +318,7 @@ class JobScheduler:
         run_at = self._moment(when)
         self._change(job_id, lambda job, now: reschedule(job, now, run_at, reason))
 
-    def _change(self, job_id: UUID, change: Callable[[Job, datetime], JobUpdate | None]) -> None:
+    def _change(self, job_id: UUID | str, change: Callable[[Job, datetime], JobUpdate | None]) -> None:
         """Read, decide, write if nothing changed meanwhile; again when something did."""
         for _ in range(TRIES):
             job = self.get(job_id)
@@ -320,7 +328,14 @@ class JobScheduler:
             if self._storage().update([update]):
                 self._filters.state_changed(job, job.state, update.state)
                 return
-        raise ConcurrentJobModificationError(job_id, TRIES)
+        raise ConcurrentJobModificationError(JobId.of(job_id), TRIES)
+
+
+def _id_or_none(value: UUID | str | None) -> JobId | None:
+    try:
+        return None if value is None else JobId.of(value)
+    except ValueError as error:
+        raise OptionError(str(error)) from None
 
 
 def _tuple(items: Sequence[Any] | None) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -15,7 +14,7 @@ from jobrunr.server.workers import Workers
 from jobrunr.storage.contract import StorageProvider
 
 AHEAD_SECONDS = 0.1
-"""Claim as much ahead as the workers lately ended in this time: much of short jobs, nothing of long ones."""
+"""Claim as much ahead as the workers can do in this time: much of short jobs, nothing of long ones."""
 
 AHEAD_MOST = 1000
 STALE_SECONDS = 2.0
@@ -34,47 +33,29 @@ class Appetite(msgspec.Struct, frozen=True):
     """Think again when no more than so many wait for a slot."""
 
 
-def appetite(free: int, rate: float) -> Appetite:
+def appetite(free: int, capacity: float) -> Appetite:
     """How many jobs to claim.
 
-    Small claims are put off until they are worth a statement: while as many jobs wait here as the workers end in half of
-    `AHEAD_SECONDS`, there is no hurry.
+    Small claims are put off until they are worth a statement: while as many jobs wait here as the workers can do in half of
+    `AHEAD_SECONDS`, there is no hurry. What counts is how many they can do, not how many they did: while a slow storage
+    keeps them waiting, claiming less would only make it worse.
 
     Arguments:
         free: free slots, less the jobs that wait for one here already.
-        rate: jobs that ended here per second, lately.
+        capacity: jobs per second that the workers can do, as long as the last ones took.
 
-    >>> appetite(free=16, rate=0)
+    >>> appetite(free=16, capacity=0)
     Appetite(claim=16, hungry_at=0)
-    >>> appetite(free=0, rate=0.1)
+    >>> appetite(free=0, capacity=0.1)
     Appetite(claim=0, hungry_at=0)
-    >>> appetite(free=0, rate=5_000)
+    >>> appetite(free=0, capacity=5_000)
     Appetite(claim=500, hungry_at=250)
-    >>> appetite(free=-400, rate=5_000)
+    >>> appetite(free=-400, capacity=5_000)
     Appetite(claim=0, hungry_at=250)
     """
-    ahead = min(int(rate * AHEAD_SECONDS), AHEAD_MOST)
+    ahead = min(int(capacity * AHEAD_SECONDS), AHEAD_MOST)
     hungry_at = ahead // 2
     return Appetite(claim=free + ahead if free > -hungry_at or free > 0 else 0, hungry_at=hungry_at)
-
-
-class Rate:
-    """How many jobs end per second: measured over at least a tenth of a second, forgotten within a second or two."""
-
-    def __init__(self) -> None:
-        self._at = time.monotonic()
-        self._count = 0
-        self._rate = 0.0
-
-    def update(self, count: int) -> float:
-        """Take in the count so far and return the rate."""
-        now = time.monotonic()
-        passed = now - self._at
-        if passed >= 0.1:
-            fresh = (count - self._count) / passed
-            self._rate = fresh if passed > 1 else 0.5 * self._rate + 0.5 * fresh
-            self._at, self._count = now, count
-        return self._rate
 
 
 class Fetcher:
@@ -111,14 +92,13 @@ class Fetcher:
         self._hand_back = hand_back
         self._queues = queues
         self._poll_interval = poll_interval
-        self._rate = Rate()
 
     def tick(self) -> float:
         if stale := self._workers.take_back(older_than=STALE_SECONDS):
             self._hand_back(stale)
         if self._recorder.backlog > UNWRITTEN_MOST or not self._membership.may_claim:
             return 0.1
-        now = appetite(self._workers.free, self._rate.update(self._workers.ended))
+        now = appetite(self._workers.free, self._workers.capacity)
         claimed: list[Job] = []
         if now.claim > 0:
             claimed = self._storage.claim(self._membership.id, self._membership.name, now.claim, self._queues)

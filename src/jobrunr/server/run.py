@@ -32,13 +32,18 @@ class Run:
         self.job = job
         self.context = context
         self.claimed_at = time.monotonic()
-        self.begun = False
+        self.begun_at = 0.0
         self.end: RunEnd | None = None
         self.is_over = False
         """An outcome was decided (or given up on): later ones are ignored."""
         self.given_back = False
         """The outcome was to hand the job back."""
         self.task: asyncio.Task[None] | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether it got a slot."""
+        return self.begun_at > 0
 
     def cancel(self, end: RunEnd) -> None:
         """Tell the run to end: a coroutine is cancelled where it awaits, a function can ask its context."""

@@ -16,6 +16,10 @@ from jobrunr.server.performer import Performer, Prepared
 from jobrunr.server.run import Outcome, Run, RunEnd
 
 
+SHORTEST = 1e-5
+"""Seconds; no job is taken for shorter."""
+
+
 class Workers:
     """Runs what it is given, at most `slots` jobs at a time; what is more waits here.
 
@@ -40,7 +44,7 @@ class Workers:
         self._free = slots
         self._waiting: deque[Run] = deque()
         self._running: dict[JobId, Run] = {}
-        self._ended = 0
+        self._duration = 0.0
         self._inbox: SimpleQueue[Run | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._idle_threads = 0
@@ -74,9 +78,9 @@ class Workers:
         return self.slots - self._free
 
     @property
-    def ended(self) -> int:
-        """Jobs that have ended here so far."""
-        return self._ended
+    def capacity(self) -> float:
+        """Jobs per second that can be done here, judged by how long the last ones took; 0 until the first has ended."""
+        return self.slots / max(self._duration, SHORTEST) if self._duration else 0.0
 
     def take_back(self, older_than: float) -> list[Run]:
         """Take out jobs that have waited here for more than so many seconds and were not begun."""
@@ -147,7 +151,7 @@ class Workers:
         """With the lock held: the next waiting run gets a slot."""
         run = self._waiting.popleft()
         self._free -= 1
-        run.begun = True
+        run.begun_at = time.monotonic()
         self._running[run.job.id] = run
         return run
 
@@ -160,7 +164,7 @@ class Workers:
             if self._running.get(run.job.id) is run:
                 del self._running[run.job.id]
             self._free += 1
-            self._ended += 1
+            self._duration = _moving_mean(self._duration, time.monotonic() - run.begun_at)
             if not self._waiting and not self._running:
                 self._quiet.notify_all()
             hungry = self._hungry_at is not None and len(self._waiting) <= self._hungry_at
@@ -262,3 +266,8 @@ class Workers:
             coroutines = self._fill_slots()
         if coroutines:
             asyncio.get_running_loop().call_soon(self._start_coroutines, coroutines)
+
+
+def _moving_mean(mean: float, duration: float) -> float:
+    """The mean with one more duration in it, which weighs a sixteenth."""
+    return mean + (duration - mean) / 16 if mean else duration

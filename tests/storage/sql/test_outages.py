@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL, Connection, make_url, text
 
 from jobrunr.errors import StorageError, StorageSetupError, StorageUnavailableError
 from jobrunr.storage.contract import StorageProvider
@@ -72,7 +72,7 @@ class TestLostConnections:
             assert "127.0.0.1:1" in str(caught.value)
             assert "s3cret-word" not in f"{caught.value!r} {caught.value.__cause__!r}"
 
-    def test_an_answer_that_never_comes_is_an_outage_and_the_next_call_works(self, server: URL) -> None:
+    def test_an_answer_that_never_comes_is_given_up_and_asked_for_on_a_new_connection(self, server: URL) -> None:
         assert server.host is not None
         default = 5432 if server.get_backend_name() == "postgresql" else 3306
         with (
@@ -83,12 +83,8 @@ class TestLostConnections:
             job = enqueued(storage)
             proxy.freeze()
             began = time.monotonic()
-            with pytest.raises(StorageUnavailableError):
-                while True:  # each connection of the pool is as dead as the first
-                    storage.get(job.id)
-            assert time.monotonic() - began < 10
-
             assert storage.get(job.id) == job
+            assert 1 <= time.monotonic() - began < 15
 
     def test_a_claim_whose_answer_was_lost_is_answered_by_the_next_one(self, storage: SqlStorageProvider) -> None:
         server, jobs = announced(storage), [a_job(queue="lost") for _ in range(3)]
@@ -140,7 +136,7 @@ class TestRefusals:
         with on_postgresql._dialect.writing() as blocking:
             blocking.exec_driver_sql("LOCK TABLE jobrunr_jobs")
             with pytest.raises(StorageUnavailableError, match="timeout"):
-                on_postgresql.counts_and_jobs() if False else on_postgresql.insert([a_job()])
+                on_postgresql.insert([a_job()])
 
     def test_a_server_that_can_only_be_read_is_an_outage(self, on_postgresql: SqlStorageProvider) -> None:
         url = on_postgresql._dialect.engine.url
@@ -209,9 +205,11 @@ class TestSqlite:
 class TestNames:
     @pytest.mark.parametrize(
         "url",
-        ["postgresql+psycopg://ada:s3cret@db:5432/shop?sslpassword=s3cret", "mysql+pymysql://s3cret@db/shop", "sqlite:///jobs.db"],
+        [
+            "postgresql+psycopg://ada:s3cret@db:5432/shop?sslpassword=s3cret",
+            "mysql+pymysql://s3cret@db/shop",
+            "sqlite:///jobs.db",
+        ],
     )
     def test_a_storage_is_named_without_secrets(self, url: str) -> None:
-        from sqlalchemy import make_url
-
         assert "s3cret" not in where(make_url(url))

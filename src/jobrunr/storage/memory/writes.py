@@ -112,9 +112,9 @@ def may_write(job: Job, update: JobUpdate) -> bool:
 
 
 def was_written(job: Job, update: JobUpdate) -> bool:
-    """Whether this very update of an owner, whose token is still in the job, was written before. Others may have moved the
-    job on since then, so the moment is looked up where the moves after it leave it."""
-    if update.token is None or job.claim_token != update.token or job.state is JobState.PROCESSING:
+    """Whether an update that may not be written (any more) is there already: it is the owner's, whose token is still in the
+    job. Others may have moved the job on since then, so its moment is looked up where the moves after it leave it."""
+    if update.token is None or job.claim_token != update.token:
         return False
     match update.state:
         case JobState.SUCCEEDED:

@@ -40,8 +40,8 @@ class Claiming:
         jobs, servers = dialect.tables.jobs, dialect.tables.servers
         self.dialect = dialect
         self._counting = counting
-        waiting = jobs.c.state == JobState.ENQUEUED.value
-        self._any_waiting = select(jobs.c.id).where(waiting).limit(1)
+        waiting = dialect.tables.in_state(JobState.ENQUEUED)
+        self._any_enqueued = dialect.tables.any_enqueued()
         self._first: Select[*tuple[Any, ...]] = (
             select(*jobs.c)
             .where(waiting, exists().where(servers.c.id == bindparam("for_server")))
@@ -65,14 +65,14 @@ class Claiming:
             )
         )
         self._under_token = select(*jobs.c).where(
-            jobs.c.state == JobState.PROCESSING.value,
+            dialect.tables.in_state(JobState.PROCESSING),
             jobs.c.server_id == bindparam("for_server"),
             jobs.c.claim_token == bindparam("token"),
         )
 
     def is_worthwhile(self, connection: Connection) -> bool:
         """Whether there is anything to claim at all: a look that locks nothing."""
-        return connection.execute(self._any_waiting).first() is not None
+        return connection.execute(self._any_enqueued).first() is not None
 
     def claim(self, connection: Connection, request: ClaimRequest) -> list[Job]:
         """Take the first jobs in line. When the answer to a request is lost, the same request gives the same jobs."""

@@ -29,7 +29,7 @@ class Promoting:
         jobs = dialect.tables.jobs
         self.dialect = dialect
         self._counting = counting
-        scheduled = jobs.c.state == JobState.SCHEDULED.value
+        scheduled = dialect.tables.in_state(JobState.SCHEDULED)
         due = jobs.c.run_at <= dialect.now_sql
         self._next = select(func.min(jobs.c.run_at)).where(scheduled)
         self._is_any_due = select(exists().where(scheduled, due))
@@ -73,7 +73,7 @@ class Rescuing:
         self.dialect = dialect
         self._orphans = (
             select(*jobs.c)
-            .where(jobs.c.state == JobState.PROCESSING.value, ~exists().where(servers.c.id == jobs.c.server_id))
+            .where(dialect.tables.in_state(JobState.PROCESSING), ~exists().where(servers.c.id == jobs.c.server_id))
             .limit(bindparam("limit"))
         )
 

@@ -20,7 +20,7 @@ class Journal:
     def __init__(self, dialect: Dialect) -> None:
         tables = dialect.tables
         self.dialect = dialect
-        running = tables.jobs.c.state == JobState.PROCESSING.value
+        running = tables.in_state(JobState.PROCESSING)
         self._held = select(tables.jobs.c.id, tables.jobs.c.claim_token).where(running, dialect.among(tables.jobs.c.id))
         # Shared locks: who wants to take one of these jobs away waits until we have written, and we see who was faster.
         self._held_locked = self._held.order_by(tables.jobs.c.id).with_for_update(read=True)

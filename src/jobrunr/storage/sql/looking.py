@@ -25,7 +25,7 @@ class Looking:
         self.dialect = dialect
         self._jobs = jobs
         self._one = select(*jobs.c).where(jobs.c.id == bindparam("job_id"))
-        self._oldest = select(func.min(jobs.c.state_at)).where(jobs.c.state == JobState.ENQUEUED.value)
+        self._oldest = select(func.min(jobs.c.state_at)).where(dialect.tables.in_state(JobState.ENQUEUED))
 
     def get(self, connection: Connection, job_id: UUID) -> Job | None:
         """One job."""

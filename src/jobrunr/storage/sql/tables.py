@@ -12,9 +12,11 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Select,
     SmallInteger,
     Table,
     literal_column,
+    select,
 )
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -45,6 +47,7 @@ class Tables:
         self.partial_indexes = partial_indexes
         self.metadata = MetaData(schema=schema)
         self.jobs = self._jobs()
+        self._add_indexes()
         self.job_logs = self._table(
             "job_logs",
             Column("job_id", Id, primary_key=True),
@@ -87,6 +90,18 @@ class Tables:
             Column("value", ExactText(), nullable=False),
         )
 
+    def in_state(self, state: JobState) -> ColumnElement[bool]:
+        """Whether a job is in a state.
+
+        The state is part of the text of the statement, not a parameter: only then can a database that plans before it
+        sees the parameters (SQLite always, PostgreSQL sometimes) know that a partial index holds all jobs in question.
+        """
+        return self.jobs.c.state == literal_column(f"'{state}'")
+
+    def any_enqueued(self) -> Select[*tuple[Any, ...]]:
+        """A job that is ready to run, if there is one."""
+        return select(self.jobs.c.id).where(self.in_state(JobState.ENQUEUED)).limit(1)
+
     def name(self, noun: str) -> str:
         """The full name of a table or an index of ours, without the schema."""
         return self.prefix + noun
@@ -96,7 +111,7 @@ class Tables:
 
     def _jobs(self) -> Table:
         # The order of the columns is the order in which `rows.to_job` takes them.
-        jobs = self._table(
+        return self._table(
             "jobs",
             Column("id", Id, primary_key=True),
             Column("state", ExactText(20), nullable=False),
@@ -127,23 +142,24 @@ class Tables:
             Column("extras", ExactText()),
             Column("past", ExactText(), nullable=False),
         )
-        self._index_of_state(jobs, JobState.ENQUEUED, "enqueued", jobs.c.priority.desc(), jobs.c.state_at, jobs.c.id)
-        self._index_of_state(
-            jobs, JobState.ENQUEUED, "enqueued_by_queue", jobs.c.queue, jobs.c.priority.desc(), jobs.c.state_at, jobs.c.id
-        )
-        self._index_of_state(jobs, JobState.SCHEDULED, "scheduled", jobs.c.run_at, jobs.c.id)
-        self._index_of_state(jobs, JobState.PROCESSING, "processing", jobs.c.server_id)
-        Index(self.name("jobs_by_state"), jobs.c.state, jobs.c.state_at, jobs.c.id)
-        Index(self.name("jobs_by_creation"), jobs.c.created_at, jobs.c.id)
-        has_expiry = jobs.c.expires_at.is_not(None) if self.partial_indexes else None
-        Index(self.name("jobs_expiring"), jobs.c.expires_at, postgresql_where=has_expiry, sqlite_where=has_expiry)
-        return jobs
 
-    def _index_of_state(self, jobs: Table, state: JobState, noun: str, *order: ColumnElement[Any]) -> None:
+    def _add_indexes(self) -> None:
+        jobs = self.jobs.c
+        in_line = (jobs.priority.desc(), jobs.state_at, jobs.id)
+        self._index_of_state(JobState.ENQUEUED, "enqueued", *in_line)
+        self._index_of_state(JobState.ENQUEUED, "enqueued_by_queue", jobs.queue, *in_line)
+        self._index_of_state(JobState.SCHEDULED, "scheduled", jobs.run_at, jobs.id)
+        self._index_of_state(JobState.PROCESSING, "processing", jobs.server_id)
+        Index(self.name("jobs_by_state"), jobs.state, jobs.state_at, jobs.id)
+        Index(self.name("jobs_by_creation"), jobs.created_at, jobs.id)
+        has_expiry = jobs.expires_at.is_not(None) if self.partial_indexes else None
+        Index(self.name("jobs_expiring"), jobs.expires_at, postgresql_where=has_expiry, sqlite_where=has_expiry)
+
+    def _index_of_state(self, state: JobState, noun: str, *order: ColumnElement[Any]) -> None:
         """An index over the jobs in one state, in the order in which they are taken."""
         name = self.name(f"jobs_{noun}")
         if self.partial_indexes:
-            in_state = jobs.c.state == literal_column(f"'{state}'")
+            in_state = self.in_state(state)
             Index(name, *order, postgresql_where=in_state, sqlite_where=in_state)
         else:
-            Index(name, jobs.c.state, *order)
+            Index(name, self.jobs.c.state, *order)

@@ -12,9 +12,8 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
-from jobrunr.states import JobState
 from jobrunr.storage.contract import Listener
 from jobrunr.storage.sql.tables import Tables
 
@@ -84,13 +83,13 @@ class PollingWatcher(Watcher):
     def __init__(self, engine: Engine, tables: Tables, on_news: Callable[[Queues], None]) -> None:
         super().__init__(on_news)
         self._engine = engine
-        self._any_waiting = select(tables.jobs.c.id).where(tables.jobs.c.state == JobState.ENQUEUED.value).limit(1)
+        self._any_enqueued = tables.any_enqueued()
 
     def watch(self) -> None:
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             interval, was_waiting = self._SHORTEST, False
             while True:
-                is_waiting = connection.execute(self._any_waiting).first() is not None
+                is_waiting = connection.execute(self._any_enqueued).first() is not None
                 self.watching(is_work_waiting=is_waiting)
                 # A queue that stays full, because it is others that serve it, is not news for ever.
                 interval = self._SHORTEST if is_waiting and not was_waiting else min(interval * 1.5, self._LONGEST)

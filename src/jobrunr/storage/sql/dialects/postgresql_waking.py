@@ -18,9 +18,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, Engine, text
 
-from jobrunr.states import JobState
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import Queues, Watcher
 
@@ -160,7 +159,7 @@ class ChannelWatcher(Watcher):
         self._engine = engine
         self._tables = tables
         self._notifier = notifier
-        self._any_waiting = select(tables.jobs.c.id).where(tables.jobs.c.state == JobState.ENQUEUED.value).limit(1)
+        self._any_enqueued = tables.any_enqueued()
         self._wake_end, self._wake = os.pipe()
 
     def interrupt(self) -> None:
@@ -173,7 +172,7 @@ class ChannelWatcher(Watcher):
             driver.add_notify_handler(lambda notify: self._hear(notify.pid, notify.payload))
             channel = channel_of(connection, self._tables)
             connection.exec_driver_sql(f'LISTEN "{channel}"')
-            self.watching(is_work_waiting=connection.execute(self._any_waiting).first() is not None)
+            self.watching(is_work_waiting=connection.execute(self._any_enqueued).first() is not None)
             selector.register(driver.fileno(), selectors.EVENT_READ)
             selector.register(self._wake_end, selectors.EVENT_READ)
             while not self.stopped.is_set():

@@ -13,13 +13,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, LargeBinary, Table, cast, create_engine, event, func, select
+from sqlalchemy import URL, ColumnElement, Connection, Engine, LargeBinary, Table, cast, create_engine, event, func
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from jobrunr.clock import Clock, SystemClock
 from jobrunr.errors import StorageSetupError, StorageUnavailableError
-from jobrunr.states import JobState
 from jobrunr.storage.sql.dialects.base import Trouble
 from jobrunr.storage.sql.dialects.on_conflict import OnConflictDialect
 from jobrunr.storage.sql.tables import Tables
@@ -118,6 +117,7 @@ class SqliteDialect(OnConflictDialect):
             )
         try:
             with self.engine.connect() as connection:
+                connection.begin()
                 self._begin(connection, deadline)
                 yield connection
                 connection.commit()
@@ -176,8 +176,7 @@ class FileWatcher(Watcher):
     def __init__(self, engine: Engine, tables: Tables, on_news: Callable[[Queues], None]) -> None:
         super().__init__(on_news)
         self._engine = engine
-        waiting = tables.jobs.c.state == JobState.ENQUEUED.value
-        self._any_waiting = select(tables.jobs.c.id).where(waiting).limit(1)
+        self._any_enqueued = tables.any_enqueued()
 
     def watch(self) -> None:
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -186,7 +185,7 @@ class FileWatcher(Watcher):
             while not self.stopped.wait(self._INTERVAL):
                 version = cursor.execute("PRAGMA data_version").fetchone()
                 if version != seen:
-                    is_work_waiting = connection.execute(self._any_waiting).first() is not None
+                    is_work_waiting = connection.execute(self._any_enqueued).first() is not None
                     self.watching(is_work_waiting=is_work_waiting)
                 seen = version
 

@@ -1,0 +1,1 @@
+"""The demo, on sources of our own making."""

@@ -1,0 +1,237 @@
+"""The demo, on a small folder of sources: what it counts, what fails, and what is left to look at."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from jobrunr import JobRunr, JobState
+from jobrunr.cli.root import root
+from jobrunr.demo import Demo, DemoError
+from jobrunr.demo.jobs import DocumentationCounts, LongFunction
+from jobrunr.demo.run import Ending, Glance
+from jobrunr.demo.sources import find_files, packages_among, standard_library
+
+SOURCES = {
+    "alone.py": '"""One, two."""\n\n\ndef f():\n    if True:\n        def g():\n            pass\n    return 1\n',
+    "mail/__init__.py": '"""Mail."""\n',
+    "mail/box.py": (
+        'class Box:\n    """Keeps mail."""\n\n    def put(self):\n        """Put mail in."""\n\n    async def get(self):\n'
+        "        try:\n            return 1\n        except ValueError:\n            class Late:\n                pass\n"
+        "        return lambda: [x for x in range(3)]\n"
+    ),
+    "mail/broken.py": "print 'as in Python 2'\n",
+    "mail/mime/__init__.py": "",
+    "site-packages/other.py": "not even Python",
+    "__pycache__/alone.py": "not even Python",
+    "notes.txt": "no Python",
+}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    for name, text in SOURCES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.fixture
+def run(source: Path, tmp_path: Path) -> Callable[[], tuple[Demo, Ending, list[Glance]]]:
+    def run() -> tuple[Demo, Ending, list[Glance]]:
+        glances: list[Glance] = []
+        demo = Demo(source, tmp_path / "kept")
+        return demo, demo.run(glances.append, interval=0.05), glances
+
+    return run
+
+
+Run = Callable[[], tuple[Demo, Ending, list[Glance]]]
+
+
+def test_files_and_packages_are_found_and_what_was_installed_beside_them_is_not(source: Path) -> None:
+    files = find_files(source)
+
+    assert files == ["alone.py", "mail/__init__.py", "mail/box.py", "mail/broken.py", "mail/mime/__init__.py"]
+    assert packages_among(files) == ["mail", "mail/mime"]
+
+
+def test_the_standard_library_is_found_where_python_says() -> None:
+    assert standard_library() == Path(sysconfig.get_path("stdlib"))
+    assert "os.py" in find_files(standard_library())
+
+
+def test_a_run_counts_what_is_there_and_tells_what_failed_and_why(run: Run) -> None:
+    demo, ending, glances = run()
+
+    totals = ending.totals
+    assert (totals.files, totals.lines, totals.functions, totals.classes, totals.packages) == (4, 22, 4, 2, 2)
+    assert totals.longest[0] == LongFunction(7, "Box.get", "mail/box.py", 7)
+    assert [function.name for function in totals.longest] == ["Box.get", "f", "f.g", "Box.put"]
+    assert totals.documentation == DocumentationCounts(definitions=7, documented=3, words=6)
+    (failure,) = totals.failures
+    assert failure.name == "Count mail/broken.py"
+    assert failure.reason.startswith("SyntaxError: Missing parentheses in call to 'print'")
+    assert failure.attempts == 3
+    assert (glances[-1].done, glances[-1].total, demo.total) == (8, 8, 8)
+
+
+def test_what_failed_was_tried_twice_more_a_second_apart(run: Run) -> None:
+    demo, ending, _ = run()
+
+    assert ending.a_failed_job is not None
+    with JobRunr(demo.url, application="tests") as jobrunr:
+        history = jobrunr.scheduler.get(ending.a_failed_job.id).history
+    began = [change.at for change in history if change.state is JobState.PROCESSING]
+    assert len(began) == 3
+    assert [(later - earlier).total_seconds() >= 1 for earlier, later in zip(began, began[1:], strict=False)] == [True] * 2
+    assert history[-1].state is JobState.FAILED
+
+
+def test_the_report_is_the_last_job_to_run(run: Run) -> None:
+    demo, ending, _ = run()
+
+    with JobRunr(demo.url, application="tests") as jobrunr:
+        ends = {job.id: job.state_at for job in jobrunr.scheduler.find(limit=100)}
+        report = jobrunr.scheduler.get(ending.report.id)
+    begin = next(change.at for change in report.history if change.state is JobState.PROCESSING)
+    assert max(at for job_id, at in ends.items() if job_id != report.id) <= begin
+    assert "everything else has ended" in {change.reason for change in report.history}
+
+
+def test_a_package_keeps_progress_log_lines_and_metadata(run: Run) -> None:
+    demo, ending, _ = run()
+
+    with JobRunr(demo.url, application="tests") as jobrunr:
+        jobs = jobrunr.scheduler
+        mail = next(job for job in jobs.find(label="package") if job.name.endswith(" mail"))
+        progress, lines = jobs.progress(mail.id), [line.message for line in jobs.logs(mail.id)]
+        assert jobs.metadata(mail.id) == {"share": 0.5}
+    assert progress is not None
+    assert (progress.done, progress.failed, progress.total) == (2, 1, 3)
+    assert lines[0] == "__init__.py: 1 of 1 documented"
+    assert lines[2].startswith("broken.py does not parse: Missing parentheses")
+    assert ending.a_succeeded_job.state is JobState.SUCCEEDED
+
+
+def test_a_second_run_starts_anew(run: Run, source: Path) -> None:
+    run()
+    (source / "mail" / "broken.py").unlink()
+
+    _, ending, _ = run()
+
+    assert ending.totals.files == 4
+    assert ending.totals.failures == []
+    assert ending.a_failed_job is None
+
+
+def test_warnings_about_what_it_reads_are_nobodys_business(run: Run, source: Path, recwarn: pytest.WarningsRecorder) -> None:
+    (source / "mail" / "broken.py").write_text("pattern = '\\d'\nassert (1, 'always true')\n")
+
+    _, ending, _ = run()
+
+    assert ending.totals.failures == []
+    assert list(recwarn) == []
+
+
+def test_settings_of_the_surroundings_do_not_disturb_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOBRUNR_MIGRATE", "false")
+    monkeypatch.setenv("JOBRUNR_QUEUES", "other")
+    monkeypatch.setenv("JOBRUNR_URL", "postgresql://nowhere.invalid/x")
+
+    _, ending, _ = run()
+
+    assert ending.totals.files == 4
+
+
+def test_a_folder_without_sources_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "zipped").mkdir()
+
+    with pytest.raises(DemoError, match=r"There are no Python files in .*zipped. Is this standard library in a zip file"):
+        Demo(tmp_path / "zipped", tmp_path)
+
+
+def test_a_place_that_cannot_be_written_to_is_refused(source: Path) -> None:
+    with pytest.raises(DemoError, match=r"The demo cannot keep its jobs in .*notes.txt"):
+        Demo(source, source / "notes.txt")
+
+
+# -- the command
+
+
+def demo_command(source: Path, *words: str) -> list[str]:
+    return [sys.executable, "-W", "error", "-m", "jobrunr.cli", "demo", "--source", str(source), *words]
+
+
+def test_the_command_reports_and_what_it_says_to_look_at_is_there(source: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept here"
+    done = subprocess.run(demo_command(source, "--keep", str(kept)), capture_output=True, text=True, timeout=50, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "5 files and 2 packages become 8 jobs." in done.stdout
+    assert re.search(r"^100%  scheduled 0 .* succeeded 7  failed 1$", done.stdout, re.MULTILINE)
+    assert "      7 lines  Box.get  mail/box.py:7" in done.stdout
+    assert "Count mail/broken.py, tried 3 times" in done.stdout
+    assert "\x1b" not in done.stdout
+    further = done.stdout.split("Look further\n")[1].splitlines()
+    assert len(further) == 5
+    for command in further:
+        words = shlex.split(command)
+        words = words[words.index("status") if "status" in words else words.index("job") :]
+        result = CliRunner().invoke(root, words, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        assert result.stdout
+
+
+def test_on_a_terminal_it_draws_in_place(source: Path, tmp_path: Path) -> None:
+    import pty
+
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execv(sys.executable, demo_command(source))
+    seen = b""
+    while chunk := read_or_end(terminal):
+        seen += chunk
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert re.search(rb"\x1b\[\d+A\x1b\[J", seen)
+    assert "█".encode() in seen
+    assert (tmp_path / "jobrunr-demo.db").exists()
+
+
+def read_or_end(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 10_000)
+    except OSError:  # Linux says so when the other side is gone
+        return b""
+
+
+def test_ctrl_c_ends_it_with_exit_code_130(source: Path, tmp_path: Path) -> None:
+    import signal
+
+    for number in range(300):
+        (source / f"copy_{number}.py").write_text(SOURCES["mail/box.py"] * 200)
+    process = subprocess.Popen(demo_command(source, "--keep", str(tmp_path)), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        while "%" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()

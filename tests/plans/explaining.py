@@ -1,0 +1,116 @@
+"""What a database says about how it would run the statements of a call."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from sqlalchemy import Connection, event, text
+
+from jobrunr.states import JobState
+from jobrunr.storage.sql import SqlStorageProvider
+
+JOBS = {JobState.SUCCEEDED: 44_000, JobState.DELETED: 2_000, JobState.ENQUEUED: 2_000, JobState.SCHEDULED: 1_500}
+JOBS |= {JobState.PROCESSING: 300, JobState.FAILED: 200}
+"""A table of 50 000 jobs, most of them finished, as a table of jobs is."""
+
+COLUMNS = """
+    id, state, version, target, arguments, name, queue, priority, retries, attempts, failures,
+    created_at, state_at, run_at, enqueued_at, server_id, expires_at, past
+"""
+VALUES = """
+    '{state}', 1, 'shop.mail:send', '{{}}', 'send', 'queue-' || (n % 5), n % 3, 10, 0, 0, at, at, at, at,
+    CASE WHEN '{state}' = 'PROCESSING' THEN {id} END, CASE n % 50 WHEN 0 THEN at END, ''
+"""
+
+
+@dataclass
+class Plan:
+    """What a plan does with the table of jobs."""
+
+    indexes: set[str] = field(default_factory=set)
+    """What it finds jobs by, without our prefix."""
+    goes_through_the_table: bool = False
+    sorts_many: bool = False
+
+
+class Plans(ABC):
+    """A storage full of jobs, and how it is searched."""
+
+    numbered: ClassVar[str]
+    """The numbers 1 to {count} as ``n``, and moments around the present as ``at``."""
+    new_id: ClassVar[str]
+
+    def __init__(self, storage: SqlStorageProvider) -> None:
+        self.storage = storage
+        self._sent: list[tuple[str, Any]] = []
+        with storage._dialect.writing() as connection:
+            for state, count in JOBS.items():
+                values = VALUES.format(state=state, id=self.new_id)
+                numbered = self.numbered.format(count=count)
+                insert = f"INSERT INTO jobrunr_jobs ({COLUMNS}) SELECT {self.new_id}, {values} FROM {numbered}"
+                connection.execute(text(insert))
+            connection.exec_driver_sql("ANALYZE")
+        event.listen(storage._dialect.engine, "before_cursor_execute", self._note)
+
+    def _note(self, connection: object, cursor: object, statement: str, parameters: Any, *rest: object) -> None:
+        if "jobrunr_jobs" in statement and not statement.startswith("EXPLAIN"):
+            self._sent.append((statement, parameters))
+
+    def of(self, call: Callable[[SqlStorageProvider], object]) -> Plan:
+        """What all statements about jobs that a call sends do, taken together."""
+        self._sent.clear()
+        call(self.storage)
+        sent, plan = list(self._sent), Plan()
+        with self.storage._dialect.reading() as connection:
+            for statement, parameters in sent:
+                self.explain(connection, statement, parameters, plan)
+        return plan
+
+    @abstractmethod
+    def explain(self, connection: Connection, statement: str, parameters: Any, plan: Plan) -> None:
+        """Add what a statement does to a plan."""
+
+
+class OnPostgresql(Plans):
+    new_id = "gen_random_uuid()"
+    numbered = """
+        (SELECT n, now() + (n - {count} / 2) * interval '1 second' AS at FROM generate_series(1, {count}) AS n) AS numbered
+    """
+
+    def explain(self, connection: Connection, statement: str, parameters: Any, plan: Plan) -> None:
+        explained = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar_one()
+        for node in _nodes(explained[0]["Plan"]):
+            if "Index Name" in node and "jobs" in node["Index Name"]:
+                plan.indexes.add(node["Index Name"].removeprefix("jobrunr_"))
+            plan.goes_through_the_table |= node["Node Type"] == "Seq Scan" and node["Relation Name"] == "jobrunr_jobs"
+            plan.sorts_many |= node["Node Type"] == "Sort" and node["Plan Rows"] > 1000
+
+
+class OnSqlite(Plans):
+    new_id = """
+        lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-8'
+              || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))
+    """
+    numbered = """
+        (WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})
+         SELECT n, strftime('%Y-%m-%d %H:%M:%f000', 'now', (n - {count} / 2) || ' seconds') AS at FROM numbers)
+    """
+
+    def explain(self, connection: Connection, statement: str, parameters: Any, plan: Plan) -> None:
+        for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters):
+            step = row[-1]
+            index = re.search(r"jobrunr_jobs USING (?:COVERING )?INDEX (\S+)", step)
+            if index is not None:
+                plan.indexes.add(index[1].replace("sqlite_autoindex_jobrunr_jobs_1", "jobs_pkey").removeprefix("jobrunr_"))
+            plan.goes_through_the_table |= re.search(r"SCAN jobrunr_jobs(?! USING)", step) is not None
+            plan.sorts_many |= "USE TEMP B-TREE FOR ORDER BY" in step
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for below in node.get("Plans", ()):
+        yield from _nodes(below)

@@ -1,0 +1,81 @@
+"""Jobs are found by an index, in its order, and without a look at all the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from msgspec.structs import replace
+
+from jobrunr import transitions
+from jobrunr.states import JobState
+from jobrunr.storage.contract import Claim, JobQuery, Retention, RunRecord
+from jobrunr.storage.sql import SqlStorageProvider
+from jobrunr.testing.factories import announced
+from tests.plans.explaining import Plans
+
+
+def claims(storage: SqlStorageProvider, queues: tuple[str, ...] = ()) -> None:
+    server = announced(storage)
+    assert storage.claim(server.id, server.name, 10, queues)
+
+
+def second_page(storage: SqlStorageProvider, query: JobQuery) -> None:
+    first = storage.find(query)
+    assert storage.find(replace(query, after=first.next)).jobs
+
+
+def completes(storage: SqlStorageProvider) -> None:
+    server = announced(storage)
+    jobs = storage.claim(server.id, server.name, 10)
+    record = RunRecord(claim=Claim(jobs[0].id, jobs[0].claim_token or uuid4()), data={"a": "1"})
+    assert storage.append([record]) == storage.held([record.claim]) == {jobs[0].id}
+    assert len(storage.update([transitions.succeed(job, storage.now()) for job in jobs])) == 10
+
+
+def expires(storage: SqlStorageProvider) -> None:
+    hour = timedelta(hours=1)
+    assert storage.expire(Retention(delete_succeeded_after=hour, delete_failed_after=hour, purge_deleted_after=hour), 100)
+
+
+CASES: dict[str, tuple[Callable[[SqlStorageProvider], object], set[str]]] = {
+    "a claim from all queues": (claims, {"jobs_enqueued", "jobs_pkey"}),
+    "a claim from some queues": (
+        lambda storage: claims(storage, ("queue-1", "queue-3")),
+        {"jobs_enqueued_by_queue", "jobs_pkey"},
+    ),
+    "completing": (completes, {"jobs_enqueued", "jobs_pkey"}),
+    "promoting": (lambda storage: storage.promote(50), {"jobs_scheduled", "jobs_pkey"}),
+    "expiring": (expires, {"jobs_expiring", "jobs_by_state", "jobs_pkey"}),
+    "one job": (lambda storage: storage.get(uuid4()), {"jobs_pkey"}),
+    "the newest of a state": (lambda storage: second_page(storage, JobQuery(state=JobState.SUCCEEDED)), {"jobs_by_state"}),
+    "the newest that wait": (lambda storage: second_page(storage, JobQuery(state=JobState.ENQUEUED)), {"jobs_by_state"}),
+    "the newest of all": (lambda storage: second_page(storage, JobQuery()), {"jobs_by_creation"}),
+    "the longest wait": (lambda storage: storage.oldest_enqueued_at(), {"jobs_by_state"}),
+}
+
+
+@pytest.mark.parametrize(("call", "indexes"), CASES.values(), ids=CASES.keys())
+def test_jobs_are_found_by_their_index(
+    plans: Plans, call: Callable[[SqlStorageProvider], object], indexes: set[str]
+) -> None:
+    plan = plans.of(call)
+
+    # Whether any job is ENQUEUED at all is asked first, and any index that begins with the state can tell.
+    assert indexes <= plan.indexes <= indexes | {"jobs_enqueued", "jobs_by_state"}
+    assert not plan.goes_through_the_table
+    assert not plan.sorts_many
+
+
+def test_orphans_are_found_among_the_jobs_that_run(plans: Plans) -> None:
+    plan = plans.of(lambda storage: storage.orphans(50))
+
+    assert plan.indexes in ({"jobs_processing"}, {"jobs_by_state"})
+    assert not plan.goes_through_the_table
+
+
+def test_counting_looks_at_no_job(plans: Plans) -> None:
+    assert plans.of(lambda storage: storage.counts()).indexes == set()
+    assert not plans.of(lambda storage: storage.counts()).goes_through_the_table
