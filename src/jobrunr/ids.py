@@ -52,7 +52,7 @@ class JobId(UUID):
         try:
             return cls(int=(value if isinstance(value, UUID) else UUID(value)).int)
         except (ValueError, TypeError, AttributeError):  # what UUID raises depends on what it is given
-            raise ValueError(f"{value!r} is no id of a job, but JobId.from_key(...) makes one of a key of yours.") from None
+            raise ValueError(f"{value!r} is no UUID, as a job's id is; JobId.from_key(...) makes one of a key.") from None
 
 
 def new_token() -> UUID:

@@ -58,6 +58,8 @@ _OPTIONS_ATTRIBUTE = "__jobrunr_options__"
 
 
 def _check(options: JobOptions) -> None:
+    if isinstance(options.labels, str):
+        raise OptionError(f"labels is a list of texts; write labels=[{options.labels!r}].")
     for name, is_fine, allowed in _RULES:
         value = getattr(options, name)
         if value is not None and not is_fine(value):

@@ -45,7 +45,10 @@ def test_something_that_makes_an_application_is_called(run: Run, shop: Path) -> 
         ("shpo.jobs:jobrunr", "there is no module shpo in {folder}, nor is one installed."),
         ("shop.job:jobrunr", "the package shop (from {folder}/shop) has no module job. Correct the name."),
         ("shop.jobs:jobs", "--app shop.jobs:jobs: the module shop.jobs has no 'jobs'."),
-        ("shop.broken:jobrunr", "importing shop.broken failed: ZeroDivisionError: division by zero in {folder}/shop/broken.py, line 2"),
+        (
+            "shop.broken:jobrunr",
+            "importing shop.broken failed: ZeroDivisionError: division by zero in {folder}/shop/broken.py, line 2",
+        ),
         ("shop.needy:jobrunr", "importing shop.needy failed: ModuleNotFoundError: No module named 'no_such_thing'"),
         ("shop.typo:jobrunr", "importing shop.typo failed: SyntaxError"),
         ("shop.exits:jobrunr", "importing shop.exits failed: SystemExit: 0"),

@@ -22,9 +22,7 @@ def offered(*words: str, cwd: Path | None = None) -> list[str]:
         "COMP_WORDS": " ".join(["jobrunr", *words]),
         "COMP_CWORD": str(len(words)),
     }
-    done = subprocess.run(
-        COMMAND, env=os.environ | asking, cwd=cwd, capture_output=True, text=True, timeout=30, check=False
-    )
+    done = subprocess.run(COMMAND, env=os.environ | asking, cwd=cwd, capture_output=True, text=True, timeout=30, check=False)
     assert done.stderr == ""
     return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 

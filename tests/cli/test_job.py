@@ -47,9 +47,7 @@ def shown(storage: MemoryStorageProvider, job: Job) -> str:
 def test_the_whole_life_of_a_job_is_told(storage: MemoryStorageProvider, clock: TestClock) -> None:
     details = JobDetails("shop.jobs:send_welcome", '{"email":"ada@example.org","copies":2}')
     server = factories.announced(storage, name="shop-1:17")
-    factories.enqueued(
-        storage, details=details, name="Send welcome", queue="mail", priority=5, labels=("a", "b"), retries=2
-    )
+    factories.enqueued(storage, details=details, name="Send welcome", queue="mail", priority=5, labels=("a", "b"), retries=2)
     clock.advance(seconds=12)
     (job,) = storage.claim(server.id, server.name, 1)
     claim = factories.claim_of(job)
@@ -57,7 +55,9 @@ def test_the_whole_life_of_a_job_is_told(storage: MemoryStorageProvider, clock: 
     kept = {"progress.1": '{"done":3,"failed":1,"total":8}', "metadata.provider": '"smtp-2"'}
     storage.append([RunRecord(claim=claim, logs=(line,), data=kept)])
     clock.advance(seconds=0.118)
-    record = ExceptionRecord("builtins.ValueError", "no such mailbox", "Traceback (most recent call last):\n  File x\nValueError: no\n")
+    record = ExceptionRecord(
+        "builtins.ValueError", "no such mailbox", "Traceback (most recent call last):\n  File x\nValueError: no\n"
+    )
     delay = timedelta(seconds=3)
     factories.written(
         storage, fail_and_retry(job, clock.now(), "a retry follows", record, delay=delay, retry_reason="retry 1 of 2")
@@ -69,7 +69,9 @@ def test_the_whole_life_of_a_job_is_told(storage: MemoryStorageProvider, clock: 
     clock.advance(seconds=2)
     factories.written(storage, succeed(job, clock.now(), '"250 OK"'))
 
-    assert shown(storage, job) == """\
+    assert (
+        shown(storage, job)
+        == """\
 Send welcome  SUCCEEDED
   id          {id}
   call        from shop.jobs import send_welcome
@@ -101,6 +103,7 @@ Log (UTC)
   attempt 1, 2026-11-23
   22:00:12.000  WARNING  mailbox
     full""".format(id=job.id)
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,9 +128,7 @@ def test_a_scheduled_job_says_when_it_is_due(storage: MemoryStorageProvider) -> 
     assert "  due         2026-11-23 22:10:00.000, in 10 min" in shown(storage, job)
 
 
-def test_lines_are_broken_where_the_terminal_ends(
-    storage: MemoryStorageProvider, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lines_are_broken_where_the_terminal_ends(storage: MemoryStorageProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobrunr.cli.job_as_text.columns", lambda: 80)
     running = factories.processing(storage)
     update = fail(running, storage.now(), "no retry is left", ExceptionRecord("ValueError", "a word " * 20))
@@ -223,7 +224,9 @@ def test_the_list_can_be_narrowed(url: str, jobrunr: JobRunr, words: tuple[str, 
     wanted = factories.failed(jobrunr.storage, queue="mail", labels=("a",), details=JobDetails("shop.jobs:send"))
     factories.enqueued(jobrunr.storage)
 
-    assert [job["id"] for job in json.loads(invoke("job", "list", "--url", url, "--json", *words).stdout)] == [str(wanted.id)]
+    assert [job["id"] for job in json.loads(invoke("job", "list", "--url", url, "--json", *words).stdout)] == [
+        str(wanted.id)
+    ]
 
 
 def test_a_list_that_is_cut_says_so(url: str, jobrunr: JobRunr) -> None:

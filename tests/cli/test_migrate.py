@@ -26,9 +26,7 @@ def test_it_migrates_although_the_setting_says_that_others_must_not(url: str, mo
 
 
 @pytest.mark.parametrize("dialect", ["postgresql", "mysql", "mariadb", "sqlite", "oracle", "mssql"])
-def test_sql_is_printed_and_nothing_is_touched(
-    dialect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sql_is_printed_and_nothing_is_touched(dialect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = invoke("migrate", "--sql", dialect)
 

@@ -27,7 +27,13 @@ def test_control_characters_are_shown_and_not_obeyed(text: str, shown: str) -> N
 
 @pytest.mark.parametrize(
     ("text", "width", "fitting"),
-    [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("東京都", 6, "東京都"), ("東京都", 5, "東京…"), ("e\u0301e\u0301e", 3, "e\u0301e\u0301e")],
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("東京都", 6, "東京都"),
+        ("東京都", 5, "東京…"),
+        ("e\u0301e\u0301e", 3, "e\u0301e\u0301e"),
+    ],
 )
 def test_text_is_cut_by_the_cells_that_it_takes(text: str, width: int, fitting: str) -> None:
     assert output.fit(text, width) == fitting
@@ -37,7 +43,9 @@ def test_text_is_cut_by_the_cells_that_it_takes(text: str, width: int, fitting: 
 def test_a_table_aligns_its_columns_and_cuts_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output, "columns", lambda: 20)
 
-    lines = list(output.table(("NAME", "N", "TEXT"), [("東京", "7", "short"), ("a", "1,000", "much too long")], numbers=(1,)))
+    lines = list(
+        output.table(("NAME", "N", "TEXT"), [("東京", "7", "short"), ("a", "1,000", "much too long")], numbers=(1,))
+    )
 
     assert lines == ["NAME      N  TEXT", "東京      7  short", "a     1,000  much t…"]
 

@@ -19,9 +19,7 @@ from tests.cli.conftest import Run, Worker, eventually, wait_for
 
 Start = Callable[..., Worker]
 
-EVENT = re.compile(
-    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d (DEBUG|INFO|WARNING|ERROR|CRITICAL) +[\w.]+: .+"
-)
+EVENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d (DEBUG|INFO|WARNING|ERROR|CRITICAL) +[\w.]+: .+")
 
 
 def a_welcome(jobs: JobRunr, email: str = "ada@example.org", **options: Any) -> Job:
@@ -62,7 +60,9 @@ def test_the_log_says_what_it_serves_and_what_became_of_each_job(jobs: JobRunr, 
     log = process.log
     assert "worker-7 runs jobs of the queues mail, reports from sqlite:///shop.db" in log
     assert re.search(f"INFO +jobrunr.job: job {good.id} .* succeeded after", log)
-    assert re.search(f"ERROR +jobrunr.job: job {bad.id} .two\\\\nlines. failed after .*: ValueError: 'nobody' is no address", log)
+    assert re.search(
+        f"ERROR +jobrunr.job: job {bad.id} .two\\\\nlines. failed after .*: ValueError: 'nobody' is no address", log
+    )
     assert re.search(f"WARNING +jobrunr.job: job {late.id} .*: ValueError: 'nobody' is no address; retry 1 of 3 in 3 s", log)
     assert [line for line in log.splitlines() if not EVENT.fullmatch(line)] == []
 
@@ -90,9 +90,7 @@ def test_it_lets_running_jobs_end(jobs: JobRunr, shop: Path, worker: Start) -> N
 
 
 @pytest.mark.parametrize("function", ["wait", "wait_politely"])
-def test_a_second_signal_gives_running_jobs_back_at_once(
-    jobs: JobRunr, shop: Path, worker: Start, function: str
-) -> None:
+def test_a_second_signal_gives_running_jobs_back_at_once(jobs: JobRunr, shop: Path, worker: Start, function: str) -> None:
     process = worker("--grace", "1h")
     running = a_running_job(jobs, shop, function)
 

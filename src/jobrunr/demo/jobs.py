@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import nlargest
 from pathlib import Path
 
 from jobrunr import FixedDelays, Job, JobScheduler, JobState, current_job, job
@@ -33,7 +34,8 @@ class FileCounts:
     lines: int
     functions: int
     classes: int
-    longest: LongFunction | None
+    longest: list[LongFunction]
+    """The longest functions, the longest first."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,16 @@ def count_file(folder: str, file: str) -> FileCounts:
     stand-in for trouble as any."""
     source = (Path(folder) / file).read_bytes()
     definitions = list(_definitions(ast.parse(source, filename=file)))
-    functions = [(name, node) for name, node in definitions if not isinstance(node, ast.ClassDef)]
-    longest = max(((_length(node), name, node.lineno) for name, node in functions), default=None)
+    functions = [
+        LongFunction(_length(node), name, file, node.lineno)
+        for name, node in definitions
+        if not isinstance(node, ast.ClassDef)
+    ]
     return FileCounts(
         lines=len(source.splitlines()),
         functions=len(functions),
         classes=len(definitions) - len(functions),
-        longest=LongFunction(longest[0], longest[1], file, longest[2]) if longest else None,
+        longest=nlargest(MOST_FUNCTIONS, functions),
     )
 
 
@@ -123,7 +128,6 @@ class Report:
         """Sum up what the other jobs found."""
         counts = [job.result_as(FileCounts) for job in self._succeeded("file")]
         documentation = [job.result_as(DocumentationCounts) for job in self._succeeded("package")]
-        longest = sorted((count.longest for count in counts if count.longest), reverse=True)
         return Totals(
             files=len(counts),
             lines=sum(count.lines for count in counts),
@@ -131,7 +135,7 @@ class Report:
             classes=sum(count.classes for count in counts),
             packages=len(documentation),
             documentation=sum(documentation, DocumentationCounts()),
-            longest=longest[:MOST_FUNCTIONS],
+            longest=nlargest(MOST_FUNCTIONS, (function for count in counts for function in count.longest)),
             failures=sorted((_failure(job) for job in self._all(JobState.FAILED)), key=lambda failure: failure.name),
         )
 

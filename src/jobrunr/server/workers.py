@@ -15,7 +15,6 @@ from jobrunr.ids import JobId
 from jobrunr.server.performer import Performer, Prepared
 from jobrunr.server.run import Outcome, Run, RunEnd
 
-
 SHORTEST = 1e-5
 """Seconds; no job is taken for shorter."""
 

@@ -59,7 +59,7 @@ class MemoryStorageProvider(StorageProvider):
         """Nobody else sees or changes anything meanwhile, and it all happens at the moment that is yielded."""
         with self._lock:
             if self._closed:
-                raise StorageError(f"The storage {self.where} was closed, and its jobs are gone. Make a new one.")
+                raise StorageError("The storage memory:// was closed, and its jobs are gone. Make a new one.")
             yield self._clock.now()
             for queue in self._jobs.take_refilled():
                 self._wake_listeners(queue)
@@ -70,10 +70,6 @@ class MemoryStorageProvider(StorageProvider):
                 listener.wake()
 
     # -- life of the storage
-
-    @property
-    def where(self) -> str:
-        return "memory://"
 
     def set_up(self, *, migrate: bool = True) -> None:
         """Nothing is needed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -35,6 +35,9 @@ class ClaimRequest:
 
 class Claiming:
     """Moves ENQUEUED jobs to PROCESSING."""
+
+    looks_first: ClassVar[bool] = False
+    """Whether it is worth a look if anything is ENQUEUED before one tries to claim it."""
 
     def __init__(self, dialect: Dialect, counting: Counting) -> None:
         jobs, servers = dialect.tables.jobs, dialect.tables.servers
@@ -70,8 +73,8 @@ class Claiming:
             jobs.c.claim_token == bindparam("token"),
         )
 
-    def is_worthwhile(self, connection: Connection) -> bool:
-        """Whether there is anything to claim at all: a look that locks nothing."""
+    def is_any_enqueued(self, connection: Connection) -> bool:
+        """Whether there is anything to claim at all."""
         return connection.execute(self._any_enqueued).first() is not None
 
     def claim(self, connection: Connection, request: ClaimRequest) -> list[Job]:
@@ -127,6 +130,12 @@ class Claiming:
             found += read_jobs(connection, self.dialect, self._first_of_queue, parameters | {"queue": queue})
         found.sort(key=lambda job: (-job.priority, job.state_at, job.id))
         return found[: request.limit]
+
+
+class SqliteClaiming(Claiming):
+    """Differs because there is one writer at a time: a server without work looks first, and does not get in the way."""
+
+    looks_first: ClassVar[bool] = True
 
 
 class PostgresqlClaiming(Claiming):
@@ -209,4 +218,4 @@ _PICK_FROM_QUEUES = """
 
 def claiming(dialect: Dialect, counting: Counting) -> Claiming:
     """What claims jobs in this kind of database."""
-    return {"postgresql": PostgresqlClaiming}.get(dialect.name, Claiming)(dialect, counting)
+    return {"postgresql": PostgresqlClaiming, "sqlite": SqliteClaiming}.get(dialect.name, Claiming)(dialect, counting)

@@ -123,13 +123,15 @@ class SqlStorageProvider(StorageProvider):
     # -- running jobs
 
     def claim(self, server_id: UUID, server_name: str, limit: int, queues: Collection[str] = ()) -> list[Job]:
-        if limit < 1 or not self._database.read(self._claiming.is_worthwhile):
+        if limit < 1:
             return []
         request = ClaimRequest(server_id, server_name, limit, queues)
         unanswered = self._unanswered[server_id]
         if unanswered:
             before = unanswered.pop()
             request.token, request.was_sent = before.token, before.was_sent
+        elif self._claiming.looks_first and not self._database.read(self._claiming.is_any_enqueued):
+            return []
         try:
             return self._database.write_once(lambda connection: self._claiming.claim(connection, request))
         except Exception:
