@@ -15,6 +15,8 @@ import __future__
 import ast
 import functools
 import linecache
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
 from typing import Any, Never, TypeGuard
@@ -24,6 +26,7 @@ from jobrunr.errors import TargetNotImportableError
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 _CAPTURE = "jobrunr_capture"
+_warnings_lock = threading.Lock()  # catch_warnings by two threads at a time can leave the filters of one behind
 _FUTURE_FLAGS = functools.reduce(
     int.__or__, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
 )
@@ -77,7 +80,9 @@ def _capturing(code: CodeType) -> CodeType:
     """The code of a lambda, changed so that it returns the parts of its call instead of making it."""
     source = _source_of(code)
     try:
-        changed = _capturing_all(source, code.co_filename, code.co_flags & _FUTURE_FLAGS).get(code)
+        with _warnings_lock, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what there is to say about the module was said when it was imported
+            changed = _capturing_all(source, code.co_filename, code.co_flags & _FUTURE_FLAGS).get(code)
     except SyntaxError:
         changed = None
     if changed is None:

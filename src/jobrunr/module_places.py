@@ -60,7 +60,8 @@ def find_spec(module: str) -> ModuleSpec | None:
     for depth in range(1, len(parts) + 1):
         name = ".".join(parts[:depth])
         loaded = sys.modules.get(name)
-        known = vars(loaded) if isinstance(loaded, ModuleType) else {}
+        # Any other way to look into a module would load one that waits to be loaded until it is used.
+        known = ModuleType.__getattribute__(loaded, "__dict__") if isinstance(loaded, ModuleType) else {}
         spec = known.get("__spec__")
         if spec is None and (depth == 1 or path is not None):
             spec = _ask_the_finders(name, path)

@@ -253,7 +253,7 @@ def _check_entries(entries: Sequence[str]) -> None:
 
 def _is_marked(target: Target) -> bool:
     """Whether this is a function with `@job` in a module that is imported already (or is being imported just now)."""
-    if target.module not in sys.modules:
+    if type(sys.modules.get(target.module)) is not ModuleType:  # a lazy one would be loaded by a look at it
         return False
     try:
         function = find_definition(_import(target.module), target).function

@@ -29,7 +29,7 @@ def send_welcome(email: str, copies: int = 1) -> str:
     return f"{copies} to {email}"
 
 
-def take_anything(value, *values, **named):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def take_anything(value, *values, **named):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN002, ANN003, ANN201
     return value
 
 

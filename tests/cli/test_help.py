@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import shlex
 import subprocess
 import sys
@@ -105,10 +106,8 @@ def test_every_kind_of_error_has_its_exit_code(error: JobRunrError, code: int) -
 
 
 def test_colours_are_for_terminals_and_not_for_those_who_do_not_want_them() -> None:
-    from pty import openpty
-
     def seen(**environ: str) -> bytes:
-        ours, theirs = openpty()
+        ours, theirs = pty.openpty()
         try:
             subprocess.run([*COMMAND, "status"], stderr=theirs, env=os.environ | environ, timeout=30, check=False)
             return os.read(ours, 10_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 from uuid import uuid4
 
 import click
@@ -44,34 +45,7 @@ def shown(storage: MemoryStorageProvider, job: Job) -> str:
 # -- show, for people
 
 
-def test_the_whole_life_of_a_job_is_told(storage: MemoryStorageProvider, clock: TestClock) -> None:
-    details = JobDetails("shop.jobs:send_welcome", '{"email":"ada@example.org","copies":2}')
-    server = factories.announced(storage, name="shop-1:17")
-    factories.enqueued(storage, details=details, name="Send welcome", queue="mail", priority=5, labels=("a", "b"), retries=2)
-    clock.advance(seconds=12)
-    (job,) = storage.claim(server.id, server.name, 1)
-    claim = factories.claim_of(job)
-    line = LogLine(1, 0, clock.now(), logging.WARNING, "mailbox\nfull")
-    kept = {"progress.1": '{"done":3,"failed":1,"total":8}', "metadata.provider": '"smtp-2"'}
-    storage.append([RunRecord(claim=claim, logs=(line,), data=kept)])
-    clock.advance(seconds=0.118)
-    record = ExceptionRecord(
-        "builtins.ValueError", "no such mailbox", "Traceback (most recent call last):\n  File x\nValueError: no\n"
-    )
-    delay = timedelta(seconds=3)
-    factories.written(
-        storage, fail_and_retry(job, clock.now(), "a retry follows", record, delay=delay, retry_reason="retry 1 of 2")
-    )
-    clock.advance(days=1)
-    storage.promote(10)
-    clock.advance(seconds=1)
-    (job,) = storage.claim(server.id, server.name, 1)
-    clock.advance(seconds=2)
-    factories.written(storage, succeed(job, clock.now(), '"250 OK"'))
-
-    assert (
-        shown(storage, job)
-        == """\
+A_LIFE = """\
 Send welcome  SUCCEEDED
   id          {id}
   call        from shop.jobs import send_welcome
@@ -102,8 +76,35 @@ Last exception
 Log (UTC)
   attempt 1, 2026-11-23
   22:00:12.000  WARNING  mailbox
-    full""".format(id=job.id)
+    full"""
+
+
+def test_the_whole_life_of_a_job_is_told(storage: MemoryStorageProvider, clock: TestClock) -> None:
+    details = JobDetails("shop.jobs:send_welcome", '{"email":"ada@example.org","copies":2}')
+    server = factories.announced(storage, name="shop-1:17")
+    factories.enqueued(storage, details=details, name="Send welcome", queue="mail", priority=5, labels=("a", "b"), retries=2)
+    clock.advance(seconds=12)
+    (job,) = storage.claim(server.id, server.name, 1)
+    claim = factories.claim_of(job)
+    line = LogLine(1, 0, clock.now(), logging.WARNING, "mailbox\nfull")
+    kept = {"progress.1": '{"done":3,"failed":1,"total":8}', "metadata.provider": '"smtp-2"'}
+    storage.append([RunRecord(claim=claim, logs=(line,), data=kept)])
+    clock.advance(seconds=0.118)
+    record = ExceptionRecord(
+        "builtins.ValueError", "no such mailbox", "Traceback (most recent call last):\n  File x\nValueError: no\n"
     )
+    delay = timedelta(seconds=3)
+    factories.written(
+        storage, fail_and_retry(job, clock.now(), "a retry follows", record, delay=delay, retry_reason="retry 1 of 2")
+    )
+    clock.advance(days=1)
+    storage.promote(10)
+    clock.advance(seconds=1)
+    (job,) = storage.claim(server.id, server.name, 1)
+    clock.advance(seconds=2)
+    factories.written(storage, succeed(job, clock.now(), '"250 OK"'))
+
+    assert shown(storage, job) == A_LIFE.format(id=job.id)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +282,7 @@ def test_a_job_that_runs_cannot_be_requeued(url: str, jobrunr: JobRunr) -> None:
 class Witness(JobFilter):
     """Remembers what the command line did."""
 
-    changes: list[tuple[JobState, JobState]] = []
+    changes: ClassVar[list[tuple[JobState, JobState]]] = []
 
     def state_changed(self, job: Job, old: JobState, new: JobState) -> None:
         self.changes.append((old, new))

@@ -21,10 +21,12 @@ from tests.processes.jobs import LEDGER, application
 from tests.storage.conftest import MARIADB, POSTGRESQL, new_database
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 90.0
+"""Seconds until a test gives up: far more than anything takes, because machines can be very busy."""
 APPLICATION = f"{application.__module__}:{application.__name__}"
 
 
-def eventually(what: str, is_so: Callable[[], bool], timeout: float = 30, every: float = 0.02) -> None:
+def eventually(what: str, is_so: Callable[[], bool], timeout: float = PATIENCE, every: float = 0.02) -> None:
     """Poll a fact until it is true."""
     deadline = time.monotonic() + timeout
     while not is_so():

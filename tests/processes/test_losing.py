@@ -5,10 +5,13 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
+
 from jobrunr import Job, JobState
 from tests.processes.conftest import Fleet, eventually
 from tests.processes.jobs import stop_at_gate, take_effect
 
+pytestmark = pytest.mark.timeout(200)  # they have several waits in a row
 IMPATIENT = {"heartbeat_interval": "0.3s", "server_timeout": "2s", "workers": 2}
 """Servers that take each other for dead soon: still long enough that a busy machine does not make them."""
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import types
+import warnings
 import zipfile
 from collections.abc import Callable
 from importlib import import_module, reload
@@ -212,6 +213,17 @@ class TestSourceComesFrom:
         monkeypatch.syspath_prepend(tmp_path / "app.pyz")
         assert unfold(import_module("zipped_lambda").function) == (print, ("zipped",), {})
         monkeypatch.delitem(sys.modules, "zipped_lambda")
+
+    def test_a_module_about_which_the_compiler_has_something_to_say(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "warned_lambda.py").write_text("function = lambda: print('\\d', 1 is 1)\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            function = import_module("warned_lambda").function
+        assert unfold(function) == (print, ("\\d", True), {})
+        monkeypatch.delitem(sys.modules, "warned_lambda")
 
     def test_a_module_with_any_future_import(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "future_lambda.py").write_text(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import importlib.util
 import sys
 import threading
 import types
@@ -280,6 +281,17 @@ class TestOffered:
             else:
                 with pytest.raises(TargetForbiddenError):
                     registry.resolve(target)
+
+    def test_is_nothing_that_is_marked_in_a_module_that_waits_to_be_loaded(self, project: Project) -> None:
+        project.write("lazy.py", "raise AssertionError('this was loaded')\n", installed=True)
+        spec = importlib.util.find_spec("lazy")
+        assert spec is not None
+        assert spec.loader is not None
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        sys.modules["lazy"] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        with pytest.raises(TargetForbiddenError, match="the module lazy belongs to an installed package"):
+            JobRegistry("shop").resolve("lazy:run")
 
     def test_is_no_inherited_method_of_what_is_not_offered(self, project: Project) -> None:
         project.write(

@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from string import Formatter
 from typing import Any
 
-MAX_NAME_LENGTH = 255
-
 
 class _CallFormatter(Formatter):
     """`str.format` over a call. An unknown field stays as it is written, and no field reaches into private attributes."""
 
-    def vformat(self, template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    def fill_in(self, template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         pieces: list[str] = []
         for literal, field, spec, conversion in self.parse(template):
             pieces.append(literal)
@@ -52,11 +50,6 @@ def fill_in(
     bound.apply_defaults()
     values = tuple(bound.arguments.values())
     try:
-        return _formatter.vformat(template, values, {**context, **bound.arguments})
+        return _formatter.fill_in(template, values, {**context, **bound.arguments})
     except ValueError:  # a brace on its own: the text was not meant as a template
         return template
-
-
-def cut(text: str, length: int) -> str:
-    """Text that fits."""
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -67,7 +67,7 @@ class BackgroundJobServer:
         self._clock = clock
         self._performer = performer
         self._recorder = Recorder(storage, filters, settings, refused=self._take_away)
-        workers = settings.workers or WORKERS_PER_CPU * len(os.sched_getaffinity(0))
+        workers = settings.workers or WORKERS_PER_CPU * _cpus()
         self._workers = Workers(workers, self._performer, self._recorder.complete, hungry=self._feed)
         self._membership = Membership(
             storage,
@@ -268,3 +268,9 @@ class BackgroundJobServer:
             self._membership.sign_off()
         except StorageUnavailableError as error:
             _log.warning("server %s could not sign off; the others will notice: %s", self._membership.name, error)
+
+
+def _cpus() -> int:
+    """The CPUs that this process may use; those of the machine where the system, macOS for one, does not tell."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

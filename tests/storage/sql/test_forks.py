@@ -81,7 +81,9 @@ class TestForks:
         def listen_in_child() -> bool:
             with closing(storage.listener()) as listener:
                 enqueued(storage)
-                return listener.wait(30)
+                woken = listener.wait(30)
+            storage.close()  # says what is left to say
+            return woken
 
         with SqlStorageProvider(empty_database) as storage:
             storage.set_up()
