@@ -11,7 +11,7 @@ ON_CI = os.environ.get("CI") == "true"
 """Whether a robot runs the tests: a provider that cannot be had is then a failure."""
 
 settings.register_profile("here", max_examples=50, deadline=None)
-settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if ON_CI else "here")
 
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -165,7 +165,9 @@ def job(function: Callable[P, R] | None = None, /, **options: object) -> object:
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:
         made = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-        target = function.__func__ if isinstance(function, staticmethod | classmethod) else function
+        target: object = function
+        if isinstance(target, staticmethod | classmethod):
+            target = target.__func__
         setattr(target, _OPTIONS_ATTRIBUTE, JobOptions(**made))  # type: ignore[arg-type]
         return function
 

@@ -88,8 +88,8 @@ def target_of(function: Callable[..., Any]) -> Target:
         return _target_of_bound(function)
     if isinstance(function, functools.partial):
         raise TargetNotImportableError(
-            f"{function!r}",
-            "a partial is not a name",
+            f"A partial of {function.func!r}",
+            "a partial has no name",
             "Write the function first and then all arguments: enqueue(send, 1, 2).",
         )
     if isinstance(function, type):
@@ -98,7 +98,7 @@ def target_of(function: Callable[..., Any]) -> Target:
         )
     if not callable(function):
         raise TargetNotImportableError(
-            f"{function!r}", "it cannot be called", "Pass a function or a method, without brackets."
+            f"{function!r}", "it cannot be called", "Pass a function or a method, without parentheses."
         )
     if isinstance(function, FunctionType):
         return _target(function.__module__, function.__qualname__, function)
@@ -134,7 +134,7 @@ def _target_of_object(function: Callable[..., Any]) -> Target:
         return _target(*own, function)
     module_name = type(function).__module__
     module = sys.modules.get(module_name)
-    name = next((name for name, value in vars(module).items() if value is function), None) if module else None
+    name = next((name for name, value in list(vars(module).items()) if value is function), None) if module else None
     if name is None:
         raise TargetNotImportableError(
             f"{function!r}",

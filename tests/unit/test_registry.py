@@ -283,7 +283,8 @@ class TestOffered:
                     registry.resolve(target)
 
     def test_is_nothing_that_is_marked_in_a_module_that_waits_to_be_loaded(self, project: Project) -> None:
-        project.write("lazy.py", "raise AssertionError('this was loaded')\n", installed=True)
+        traces = project.own / "traces"
+        project.write("lazy.py", f"open({str(traces)!r}, 'w').close()\n", installed=True)
         spec = importlib.util.find_spec("lazy")
         assert spec is not None
         assert spec.loader is not None
@@ -292,6 +293,7 @@ class TestOffered:
         spec.loader.exec_module(module)
         with pytest.raises(TargetForbiddenError, match="the module lazy belongs to an installed package"):
             JobRegistry("shop").resolve("lazy:run")
+        assert not traces.exists()
 
     def test_is_no_inherited_method_of_what_is_not_offered(self, project: Project) -> None:
         project.write(

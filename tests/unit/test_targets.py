@@ -106,7 +106,7 @@ class TestACallableIsRefused:
             (jobs.make_closure(), "inside a function", "top level"),
             (jobs.with_an_anonymous_wrapper, "inside a function", "top level"),
             (lambda: None, "lambda", r"enqueue\(mail_service.send, user.id\)"),
-            (jobs.partial, "a partial is not a name", "the function first"),
+            (jobs.partial, "a partial has no name", "the function first"),
             (mail.MailService, "says not what to do", "Name a method: MailService.run"),
             ([].append, "not to be found under a name", "top level"),
             (str.upper, "not to be found under a name", "top level"),
@@ -114,8 +114,8 @@ class TestACallableIsRefused:
             (jobs.count.__call__, "no name of its own", "Pass the object itself"),
             (jobs.größe, "ASCII", "plain name"),
             (jobs.hidden, "two underscores", "plain name"),
-            (42, "cannot be called", "without brackets"),
-            (jobs.send_welcome("ada@example.org"), "cannot be called", "without brackets"),
+            (42, "cannot be called", "without parentheses"),
+            (jobs.send_welcome("ada@example.org"), "cannot be called", "without parentheses"),
         ],
     )
     def test_with_what_to_write_instead(self, function: Any, why: str, instead: str) -> None:

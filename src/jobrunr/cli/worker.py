@@ -70,15 +70,15 @@ def run_until_signal(server: BackgroundJobServer, serving: str) -> int:
     """Run a server until a signal comes.
 
     Arguments:
-        serving: is logged when it is up.
+        serving: is logged first.
 
     Returns:
         how many jobs were still running in the end and were given back.
     """
     signals = _Signals(server)
     signals.listen()
-    server.start()
     _log.info(serving)
+    server.start()
     name = signals.wait_for_first()
     _log.info("stopping, on %s; %s running", name, _count(server.busy))
     given_back = server.stop()
