@@ -129,7 +129,7 @@ def test_watching_shows_it_again_and_sees_an_outage_pass(
 
     assert result.exit_code == 130
     assert result.stdout.count("ENQUEUED") == 2
-    assert result.stderr == "The storage sqlite is not available: it is locked\n"
+    assert result.stderr == "The storage sqlite is not available: it is locked\n\n"
 
 
 @pytest.mark.parametrize(

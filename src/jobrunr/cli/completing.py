@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from jobrunr.cli.application import existing_storage, find_storage
+from jobrunr.cli.output import printable
 from jobrunr.jobs import Job
 from jobrunr.storage.contract import JobQuery
 
@@ -22,7 +23,7 @@ _MOST = 100
 def complete_job_id(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Ids of the newest jobs, each with its state and name."""
     return [
-        CompletionItem(str(job.id), help=f"{job.state} {job.name}")
+        CompletionItem(str(job.id), help=f"{job.state} {printable(job.name)}")
         for job in _newest_jobs(context)
         if str(job.id).startswith(incomplete)
     ]

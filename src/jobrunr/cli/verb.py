@@ -96,6 +96,7 @@ class Verb(click.Command):
                 click.echo(f"{click.style('Error:', fg='red')} {error}", err=True)
             raise click.exceptions.Exit(exit_code_of(error)) from error
         except KeyboardInterrupt:
+            click.echo(err=True)  # the terminal shows ^C, and stays on that line
             raise click.exceptions.Exit(ExitCode.INTERRUPTED) from None
 
 

@@ -177,23 +177,36 @@ class BackgroundJobServer:
 
     def _make_services(self) -> None:
         assert self._listener is not None
-        settings, storage, membership = self._settings, self._storage, self._membership
-        poll = settings.poll_interval.total_seconds()
+        settings = self._settings
         fetcher = Fetcher(
-            storage,
-            membership,
+            self._storage,
+            self._membership,
             self._workers,
             self._recorder,
             begin=lambda job: Run(job, JobContext(job, self._recorder, self._clock)),
             hand_back=self._hand_back,
             queues=frozenset(settings.queues),
-            poll_interval=poll,
+            poll_interval=settings.poll_interval.total_seconds(),
         )
-        retention = Retention(
-            delete_succeeded_after=settings.delete_succeeded_after,
-            delete_failed_after=settings.delete_failed_after,
-            purge_deleted_after=settings.purge_deleted_after,
-        )
+        self._duties = self._make_duties()
+        recorder = self._service("recorder", self._recorder.tick)
+        self._recorder.wake = recorder.wake
+        self._services = [
+            Service("fetcher", fetcher.tick, self._outage, self._listener),
+            recorder,
+            Service(
+                "heartbeat",
+                self._membership.tick,
+                self._outage,
+                longest_delay=settings.heartbeat_interval.total_seconds(),
+            ),
+            self._service("cancellation", self._cancellation.tick),
+            *self._duties,
+        ]
+
+    def _make_duties(self) -> list[Service]:
+        settings, storage, membership = self._settings, self._storage, self._membership
+        promote = Promote(storage, membership, self._clock, settings.poll_interval.total_seconds())
         rescue = Rescue(
             storage,
             membership,
@@ -202,19 +215,16 @@ class BackgroundJobServer:
             failed=lambda job, error: self._performer.failed(job, error, by=Author.RESCUER),
             announce=self._recorder.announce,
         )
-        self._duties = [
-            self._service("promote", Promote(storage, membership, self._clock, poll).tick),
+        retention = Retention(
+            delete_succeeded_after=settings.delete_succeeded_after,
+            delete_failed_after=settings.delete_failed_after,
+            purge_deleted_after=settings.purge_deleted_after,
+        )
+        expire = Expire(storage, membership, retention, EXPIRE_INTERVAL)
+        return [
+            self._service("promote", promote.tick),
             self._service("rescue", rescue.tick),
-            self._service("expire", Expire(storage, membership, retention, EXPIRE_INTERVAL).tick),
-        ]
-        recorder = self._service("recorder", self._recorder.tick)
-        self._recorder.wake = recorder.wake
-        self._services = [
-            Service("fetcher", fetcher.tick, self._outage, self._listener),
-            recorder,
-            Service("heartbeat", membership.tick, self._outage, longest_delay=settings.heartbeat_interval.total_seconds()),
-            self._service("cancellation", self._cancellation.tick),
-            *self._duties,
+            self._service("expire", expire.tick),
         ]
 
     def _service(self, name: str, tick: Callable[[], float]) -> Service:
