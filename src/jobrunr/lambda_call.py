@@ -138,11 +138,18 @@ def _objection(node: ast.Lambda) -> str | None:
 def _refuse_call(source: str, code: CodeType) -> Never:
     """Say what is wrong with a lambda, and how to write the same without one."""
     lambdas = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Lambda))
-    on_its_line = (node for node in lambdas if node.lineno == code.co_firstlineno)
-    node, why = next((node, why) for node in on_its_line if (why := _objection(node)))
+    objections = [(node, why) for node in lambdas if node.lineno == code.co_firstlineno and (why := _objection(node))]
+    # Several may stand on the line. An instruction that stands for its whole body tells which it is, if columns are known.
+    positions = set(code.co_positions())
+    node, why = next((each for each in objections if _position(each[0].body) in positions), objections[0])
     if not isinstance(node.body, ast.Call):
         _refuse(code, why)
     _refuse(code, why, f"Write enqueue({', '.join(map(ast.unparse, ast.iter_child_nodes(node.body)))}).")
+
+
+def _position(node: ast.expr) -> tuple[int, int | None, int, int | None]:
+    """Where a piece of source stands, as in `CodeType.co_positions`."""
+    return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
 
 
 def _refuse(code: CodeType, why: str, instead: str = "Write enqueue(mail_service.send, user.id).") -> Never:

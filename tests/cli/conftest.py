@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import signal
@@ -149,7 +150,12 @@ def jobrunr(url: str) -> Iterator[JobRunr]:
 
 def invoke(*words: str) -> Result:
     """Run the command within this process."""
-    return CliRunner().invoke(root, list(words), prog_name="jobrunr", catch_exceptions=False)
+    return _runner().invoke(root, list(words), prog_name="jobrunr", catch_exceptions=False)
+
+
+def _runner() -> CliRunner:
+    apart: dict[str, Any] = {"mix_stderr": False}  # what click always does since 8.2, and does not know any more
+    return CliRunner(**apart) if "mix_stderr" in inspect.signature(CliRunner).parameters else CliRunner()
 
 
 def all_verbs() -> Iterator[tuple[str, click.Command]]:

@@ -43,6 +43,8 @@ class Plans(ABC):
     numbered: ClassVar[str]
     """The numbers 1 to {count} as ``n``, and moments around the present as ``at``."""
     new_id: ClassVar[str]
+    analyzes: ClassVar[bool]
+    """Whether the database collects statistics on its own."""
 
     def __init__(self, storage: SqlStorageProvider) -> None:
         self.storage = storage
@@ -53,7 +55,8 @@ class Plans(ABC):
                 numbered = self.numbered.format(count=count)
                 insert = f"INSERT INTO jobrunr_jobs ({COLUMNS}) SELECT {self.new_id}, {values} FROM {numbered}"
                 connection.execute(text(insert))
-            connection.exec_driver_sql("ANALYZE")
+            if self.analyzes:
+                connection.exec_driver_sql("ANALYZE")
         event.listen(storage._dialect.engine, "before_cursor_execute", self._note)
 
     def _note(self, connection: object, cursor: object, statement: str, parameters: Any, *rest: object) -> None:
@@ -76,6 +79,7 @@ class Plans(ABC):
 
 
 class OnPostgresql(Plans):
+    analyzes = True
     new_id = "gen_random_uuid()"
     numbered = """
         (SELECT n, now() + (n - {count} / 2) * interval '1 second' AS at FROM generate_series(1, {count}) AS n) AS numbered
@@ -91,6 +95,7 @@ class OnPostgresql(Plans):
 
 
 class OnSqlite(Plans):
+    analyzes = False
     new_id = """
         lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-8'
               || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)))

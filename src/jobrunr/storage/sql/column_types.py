@@ -5,11 +5,12 @@ They are used by the tables and by the migrations; a change here changes both, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import CHAR, TEXT, Dialect, String, Text, Uuid
 from sqlalchemy import types as sqltypes
 from sqlalchemy.dialects import mssql, mysql, oracle, postgresql
@@ -124,6 +125,16 @@ def _id_to_text(value: UUID | None) -> str | None:
 
 def _id_from_text(value: Any) -> UUID | None:
     return None if value is None else UUID(value)
+
+
+class IdList(TypeDecorator[Sequence[UUID]]):
+    """Ids as one parameter, a JSON array: the text of the statement is then the same for any number of them."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[UUID] | None, dialect: Dialect) -> str:
+        return msgspec.json.encode(value).decode()
 
 
 class ExactText(TypeDecorator[str]):

@@ -95,6 +95,7 @@ class Expiring:
         self._by_age = self._some(
             in_state,
             jobs.c.expires_at.is_(None),
+            jobs.c.state_at.is_not(None),
             jobs.c.state_at <= bindparam("until"),
             order=[jobs.c.state_at, jobs.c.id],
         )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from jobrunr.ids import JobId
@@ -36,14 +36,14 @@ def _size(job: NewJob) -> int:
     return len(job.details.arguments) + len(job.name) + 500
 
 
-class Inserting:
+class Inserting(ABC):
     """Inserts jobs whose ids are new, and leaves the others alone."""
 
     def __init__(self, dialect: Dialect, counting: Counting) -> None:
         jobs = dialect.tables.jobs
         self.dialect = dialect
         self._counting = counting
-        self._insert = insert(jobs)
+        # A locking read sees what is there now, whatever the isolation of the transaction.
         self._existing = select(jobs.c.id).where(dialect.among(jobs.c.id)).with_for_update(read=True)
 
     def insert(self, connection: Connection, jobs: Sequence[NewJob]) -> frozenset[JobId]:
@@ -53,16 +53,61 @@ class Inserting:
             new |= self._insert_chunk(connection, chunk)
         return frozenset(new)
 
+    @abstractmethod
     def _insert_chunk(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
-        existing = {
-            JobId.of(found) for found in connection.execute(self._existing, {"ids": [job.id for job in jobs]}).scalars()
-        }
-        new = [job for job in jobs if job.id not in existing]
-        if new:
-            now = self.dialect.now(connection)
-            connection.execute(self._insert, [new_values(job, now) for job in new])
-            self._counting.add(connection, Counter(job.state for job in new))
-        return {job.id for job in new}
+        """Insert what one statement takes."""
+
+    def _without_existing(self, connection: Connection, jobs: Sequence[NewJob]) -> list[NewJob]:
+        existing = set(connection.execute(self._existing, {"ids": [job.id for job in jobs]}).scalars())
+        return [job for job in jobs if job.id not in existing]
+
+
+class SqliteInserting(Inserting):
+    """Differs because the driver inserts thousands of rows in the time that it takes to convert their values one by one; so
+    they are made as the driver wants them."""
+
+    def __init__(self, dialect: Dialect, counting: Counting) -> None:
+        super().__init__(dialect, counting)
+        self._insert_new = dialect.statement("""
+            INSERT INTO {jobs} (
+                id, state, version, target, arguments, name, queue, priority, labels, retries, attempts, failures,
+                created_at, state_at, scheduled_at, enqueued_at, run_at, reason, recurring_job_id, extras, past
+            )
+            VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, '')
+            ON CONFLICT (id) DO NOTHING
+        """).text
+
+    def _insert_chunk(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
+        if len(jobs) > 1:  # nobody else writes between this look and the insert
+            jobs = self._without_existing(connection, jobs)
+        now = time_as_text(self.dialect.now(connection))
+        rows = [_row(job, now) for job in jobs]
+        if not rows or not connection.exec_driver_sql(self._insert_new, rows).rowcount:
+            return set()
+        self._counting.add(connection, Counter(job.state for job in jobs))
+        return {job.id for job in jobs}
+
+
+def _row(job: NewJob, now: str) -> tuple[str | int | None, ...]:
+    return (
+        str(job.id),
+        job.state.value,
+        job.details.target,
+        job.details.arguments,
+        job.name,
+        job.queue,
+        job.priority,
+        encode_labels(job.labels),
+        job.retries,
+        now,
+        now,
+        now if job.state is JobState.SCHEDULED else None,
+        now if job.state is JobState.ENQUEUED else None,
+        None if job.run_at is None else time_as_text(job.run_at),
+        job.reason,
+        job.recurring_job_id,
+        encode_extras(job.extras),
+    )
 
 
 class PostgresqlInserting(Inserting):
@@ -129,15 +174,15 @@ class MysqlInserting(Inserting):
         """)
 
     def _insert_chunk(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
-        try:
-            self._insert_all(connection, jobs)
-        except IntegrityError as error:
-            if error.orig is None or error.orig.args[0] != DUPLICATE_ENTRY:
-                raise
-            existing = set(connection.execute(self._existing, {"ids": [job.id for job in jobs]}).scalars())
-            jobs = [job for job in jobs if job.id not in existing]
-            if jobs:
+        while jobs:
+            try:
                 self._insert_all(connection, jobs)
+            except IntegrityError as error:
+                if error.orig is None or error.orig.args[0] != DUPLICATE_ENTRY:
+                    raise
+                jobs = self._without_existing(connection, jobs)
+            else:
+                break
         self._counting.add(connection, Counter(job.state for job in jobs))
         return {job.id for job in jobs}
 
@@ -169,31 +214,9 @@ def _new_document(job: NewJob) -> dict[str, Any]:
 
 def inserting(dialect: Dialect, counting: Counting) -> Inserting:
     """What inserts jobs into this kind of database."""
-    return {"postgresql": PostgresqlInserting, "mysql": MysqlInserting}.get(dialect.name, Inserting)(dialect, counting)
-
-
-def new_values(job: NewJob, now: datetime) -> dict[str, Any]:
-    """A new job column by column."""
-    return {
-        "id": job.id,
-        "state": job.state.value,
-        "version": 1,
-        "target": job.details.target,
-        "arguments": job.details.arguments,
-        "name": job.name,
-        "queue": job.queue,
-        "priority": job.priority,
-        "labels": encode_labels(job.labels),
-        "retries": job.retries,
-        "attempts": 0,
-        "failures": 0,
-        "created_at": now,
-        "state_at": now,
-        "scheduled_at": now if job.state is JobState.SCHEDULED else None,
-        "enqueued_at": now if job.state is JobState.ENQUEUED else None,
-        "run_at": job.run_at,
-        "reason": job.reason,
-        "recurring_job_id": job.recurring_job_id,
-        "extras": encode_extras(job.extras),
-        "past": "",
+    kinds: dict[str, type[Inserting]] = {
+        "sqlite": SqliteInserting,
+        "postgresql": PostgresqlInserting,
+        "mysql": MysqlInserting,
     }
+    return kinds[dialect.name](dialect, counting)

@@ -25,7 +25,9 @@ class Looking:
         self.dialect = dialect
         self._jobs = jobs
         self._one = select(*jobs.c).where(jobs.c.id == bindparam("job_id"))
-        self._oldest = select(func.min(jobs.c.state_at)).where(dialect.tables.in_state(JobState.ENQUEUED))
+        self._oldest = select(func.min(jobs.c.state_at)).where(
+            dialect.tables.in_state(JobState.ENQUEUED), jobs.c.state_at.is_not(None)
+        )
 
     def get(self, connection: Connection, job_id: UUID) -> Job | None:
         """One job."""
@@ -63,7 +65,7 @@ class Looking:
         jobs = self._jobs
         conditions: list[ColumnElement[bool]] = []
         if query.state is not None:
-            conditions.append(jobs.c.state == query.state.value)
+            conditions += [jobs.c.state == query.state.value, jobs.c.state_at.is_not(None)]
         if query.queue is not None:
             conditions.append(jobs.c.queue == query.queue)
         if query.target is not None:

@@ -153,7 +153,9 @@ class Tables:
         self._index_of_state(JobState.ENQUEUED, "enqueued_by_queue", jobs.queue, *in_line)
         self._index_of_state(JobState.SCHEDULED, "scheduled", jobs.run_at, jobs.id)
         self._index_of_state(JobState.PROCESSING, "processing", jobs.server_id)
-        Index(self.name("jobs_by_state"), jobs.state, jobs.state_at, jobs.id)
+        # On SQLite this holds all jobs too, but is for those alone who say that `state_at` is not NULL. A planner without
+        # statistics would otherwise prefer it to the indexes above, and sort everything that is ENQUEUED at every claim.
+        Index(self.name("jobs_by_state"), jobs.state, jobs.state_at, jobs.id, sqlite_where=jobs.state_at.is_not(None))
         Index(self.name("jobs_by_creation"), jobs.created_at, jobs.id)
         has_expiry = jobs.expires_at.is_not(None) if self.partial_indexes else None
         Index(self.name("jobs_expiring"), jobs.expires_at, postgresql_where=has_expiry, sqlite_where=has_expiry)

@@ -13,12 +13,26 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, LargeBinary, Table, cast, create_engine, event, func
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    LargeBinary,
+    Table,
+    bindparam,
+    cast,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from jobrunr.clock import Clock, SystemClock
 from jobrunr.errors import StorageSetupError, StorageUnavailableError
+from jobrunr.storage.sql.column_types import IdList
 from jobrunr.storage.sql.dialects.base import Trouble
 from jobrunr.storage.sql.dialects.on_conflict import OnConflictDialect
 from jobrunr.storage.sql.tables import Tables
@@ -136,6 +150,10 @@ class SqliteDialect(OnConflictDialect):
                 time.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 - not a secret
             else:
                 return
+
+    def among(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        ids = func.json_each(bindparam("ids", type_=IdList)).table_valued("value")
+        return column.in_(select(ids.c.value))
 
     def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return cast(column, LargeBinary)

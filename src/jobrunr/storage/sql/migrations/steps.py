@@ -3,6 +3,7 @@ changes of tables (MySQL, MariaDB, Oracle) may have been left in the middle by a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from alembic import op
@@ -11,7 +12,8 @@ from sqlalchemy import Column, TextClause, inspect, text
 from jobrunr.storage.sql.column_types import TABLE_OPTIONS
 from jobrunr.storage.sql.tables import Tables
 
-_WITH_PARTIAL_INDEXES = frozenset({"postgresql", "sqlite", "mssql"})
+PARTIAL_INDEXES = frozenset({"postgresql", "sqlite", "mssql"})
+"""The databases that have indexes over some of the rows."""
 
 
 class Steps:
@@ -38,25 +40,28 @@ class Steps:
         if self._inspector is None or not self._inspector.has_table(name, self._schema):
             op.create_table(name, *columns, schema=self._schema, **TABLE_OPTIONS)
 
-    def create_index(self, noun: str, table: str, columns: list[str], where: str | None = None) -> None:
+    def create_index(
+        self, noun: str, table: str, columns: list[str], where: str | None = None, *, on: Collection[str] = PARTIAL_INDEXES
+    ) -> None:
         """Create an index, unless it exists.
 
         Arguments:
             columns: names, with ``DESC`` behind where the order is descending.
-            where: the condition for rows to be in it. A database without such indexes gets all rows.
+            where: the condition for rows to be in it; elsewhere it is an index of all rows.
+            on: the databases where there is a condition.
         """
         name, table = self._prefix + noun, self._prefix + table
         if self._inspector is not None and name in self._names_of_indexes(table):
             return
         conditions: dict[str, Any] = {}
-        if where is not None and self._dialect in _WITH_PARTIAL_INDEXES:
+        if where is not None and self._dialect in on:
             conditions = {f"{self._dialect}_where": text(where)}
         order: list[str | TextClause] = [text(column) if " " in column else column for column in columns]
         op.create_index(name, table, order, schema=self._schema, **conditions)
 
     def create_index_of_state(self, noun: str, table: str, state: str, columns: list[str]) -> None:
         """Create an index over the jobs in one state; where a database has no such indexes, the state comes first in it."""
-        if self._dialect in _WITH_PARTIAL_INDEXES:
+        if self._dialect in PARTIAL_INDEXES:
             self.create_index(noun, table, columns, where=f"state = '{state}'")
         else:
             self.create_index(noun, table, ["state", *columns])

@@ -57,7 +57,8 @@ def _create_jobs(steps: Steps) -> None:
     steps.create_index_of_state("jobs_enqueued_by_queue", "jobs", "ENQUEUED", ["queue", *in_line])
     steps.create_index_of_state("jobs_scheduled", "jobs", "SCHEDULED", ["run_at", "id"])
     steps.create_index_of_state("jobs_processing", "jobs", "PROCESSING", ["server_id"])
-    steps.create_index("jobs_by_state", "jobs", ["state", "state_at", "id"])
+    by_state = ["state", "state_at", "id"]
+    steps.create_index("jobs_by_state", "jobs", by_state, where="state_at IS NOT NULL", on={"sqlite"})
     steps.create_index("jobs_by_creation", "jobs", ["created_at", "id"])
     steps.create_index("jobs_expiring", "jobs", ["expires_at"], where="expires_at IS NOT NULL")
 
