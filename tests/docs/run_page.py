@@ -14,7 +14,8 @@ sys.path[0] = str(Path.cwd())  # what the examples write is to be found, and not
 from tests.docs.pages import Block, blocks_of  # noqa: E402 - found by PYTHONPATH
 
 MATCHING = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-PATIENCE = 50
+PATIENCE = 120
+"""Seconds for one command."""
 
 
 class ExampleError(Exception):

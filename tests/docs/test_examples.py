@@ -24,11 +24,12 @@ def run_page(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
         env={**environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"},
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=170,
         check=False,
     )
 
 
+@pytest.mark.timeout(180)  # a dozen processes one after the other, on a machine that may be busy
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
     outcome = run_page(page, tmp_path)

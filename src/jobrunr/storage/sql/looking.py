@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, literal, or_, select
 
 from jobrunr.errors import OptionError
 from jobrunr.jobs import Job
@@ -25,8 +25,11 @@ class Looking:
         self.dialect = dialect
         self._jobs = jobs
         self._one = select(*jobs.c).where(jobs.c.id == bindparam("job_id"))
-        self._oldest = select(func.min(jobs.c.state_at)).where(
-            dialect.tables.in_state(JobState.ENQUEUED), jobs.c.state_at.is_not(None)
+        self._oldest = (
+            select(jobs.c.state_at)
+            .where(dialect.tables.in_state(JobState.ENQUEUED), jobs.c.state_at.is_not(None))
+            .order_by(jobs.c.state_at, jobs.c.id)
+            .limit(1)
         )
 
     def get(self, connection: Connection, job_id: UUID) -> Job | None:

@@ -58,7 +58,10 @@ class Contract:
         raise NotImplementedError("Override another(), or say in one_provider_only why there is none.")
 
     def damage(self, storage: StorageProvider, job_id: UUID, field: str, value: object) -> bool:
-        """Write nonsense into the stored job, in the place where the field `Job.<field>` is kept.
+        """Write nonsense into a stored job.
+
+        Arguments:
+            field: into the place where this field of `Job`, or of its `details`, is kept.
 
         Returns:
             False when the storage itself refuses to hold such a value there.

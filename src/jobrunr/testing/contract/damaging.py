@@ -51,9 +51,10 @@ def is_unreadable(job: Job) -> bool:
     if job.unreadable is not None:
         return True
     try:
-        return (job.labels, job.extras) is None
+        _ = job.labels, job.extras
     except UnreadableJobError as error:
         return error.job_id == job.id
+    return False
 
 
 class Damaging(Contract):
