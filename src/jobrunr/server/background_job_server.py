@@ -34,7 +34,7 @@ from jobrunr.transitions import Author
 _log = logging.getLogger("jobrunr.server")
 
 WORKERS_PER_CPU = 8
-EXPIRE_INTERVAL = 15.0
+EXPIRE_INTERVAL = 60.0
 LAST_WRITES = 5.0
 """Seconds that a stopping server gives the storage to take the last outcomes."""
 

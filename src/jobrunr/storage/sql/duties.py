@@ -18,7 +18,7 @@ from jobrunr.states import JobState
 from jobrunr.storage.contract import Promotion, Retention
 from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.dialects.base import Dialect
-from jobrunr.storage.sql.rows import read_jobs, read_time
+from jobrunr.storage.sql.rows import NONSENSE, read_jobs, read_time
 from jobrunr.transitions import expiry
 
 
@@ -33,6 +33,7 @@ class Promoting:
         due = jobs.c.run_at <= dialect.now_sql
         self._next = select(func.min(jobs.c.run_at)).where(scheduled)
         self._is_any_due = select(exists().where(scheduled, due))
+        self._both = select(exists().where(scheduled, due), self._next.scalar_subquery())
         self._due = (
             select(jobs.c.id)
             .where(scheduled, due)
@@ -53,8 +54,12 @@ class Promoting:
 
     def nothing_due(self, connection: Connection) -> Promotion | None:
         """What there is to say when nothing is due, which is the usual case; otherwise None."""
-        is_due = connection.execute(self._is_any_due).scalar_one()
-        return None if is_due else Promotion(0, read_time(connection, self.dialect, self._next))
+        try:
+            is_due, next_run_at = connection.execute(self._both).one()
+        except NONSENSE:  # one of the moments is none: ask one by one
+            is_due = connection.execute(self._is_any_due).scalar_one()
+            next_run_at = read_time(connection, self.dialect, self._next)
+        return None if is_due else Promotion(0, next_run_at)
 
     def promote(self, connection: Connection, limit: int) -> Promotion:
         """Move the longest overdue jobs."""
