@@ -50,9 +50,8 @@ class Schema:
             if self._dialect.trouble(error) is not None:
                 raise
             connection.rollback()
-            if self._has_revision(connection):
-                raise
-            return None
+            # There by now: somebody else has just made it. Should it have been there all along, this fails as before.
+            return self._revision(connection) if self._has_revision(connection) else None
 
     def _revision(self, connection: Connection) -> str | None:
         revision: str | None = connection.execute(self._read_revision).scalar_one_or_none()
