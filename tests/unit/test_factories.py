@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from jobrunr.jobs import NewJob
+from jobrunr.jobs import Job, NewJob
 from jobrunr.states import JobState
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.storage.memory import MemoryStorageProvider
@@ -82,7 +82,7 @@ class TestInAStorage:
             yield storage
 
     def test_each_factory_brings_a_job_into_its_state(self, storage: StorageProvider) -> None:
-        factories = {
+        factories: dict[JobState, Callable[..., Job]] = {
             JobState.PROCESSING: processing,
             JobState.SUCCEEDED: succeeded,
             JobState.FAILED: failed,

@@ -23,7 +23,7 @@ def clock_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look at the clock finds the next millisecond, and no id was made before."""
     milliseconds = count(time.time_ns() // 1_000_000)
     monkeypatch.setattr(ids, "_last", 0)
-    monkeypatch.setattr(ids.time, "time_ns", lambda: next(milliseconds) * 1_000_000)
+    monkeypatch.setattr(time, "time_ns", lambda: next(milliseconds) * 1_000_000)
     monkeypatch.setattr(ids, "_last", 0)  # put back behind the test: the next one would find ids from the future
 
 
@@ -48,7 +48,7 @@ class TestNewIds:
 
     def test_ids_keep_their_order_when_the_clock_of_the_machine_is_set_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
         before = JobId.new()
-        monkeypatch.setattr(ids.time, "time_ns", lambda: 1_000_000_000)
+        monkeypatch.setattr(time, "time_ns", lambda: 1_000_000_000)
         made = [before, *(JobId.new() for _ in range(100))]
         assert made == sorted(set(made))
         assert {job_id.version for job_id in made} == {7}
