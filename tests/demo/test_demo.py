@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,8 +23,11 @@ from click.testing import CliRunner
 from jobrunr import JobRunr, JobState
 from jobrunr.cli.root import root
 from jobrunr.demo import Demo, DemoError
-from jobrunr.demo.jobs import DocumentationCounts, LongFunction
+from jobrunr.demo import run as demo_run
+from jobrunr.demo.application import make_application
+from jobrunr.demo.jobs import DocumentationCounts, LongFunction, count_file
 from jobrunr.demo.run import Ending, Glance
+from jobrunr.demo.second_server import second_server
 from jobrunr.demo.sources import find_files, packages_among, standard_library
 
 SOURCES = {
@@ -39,6 +44,14 @@ SOURCES = {
     "__pycache__/alone.py": "not even Python",
     "notes.txt": "no Python",
 }
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Poll a fact that another process makes true."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
 
 
 @dataclass(frozen=True)
@@ -174,6 +187,27 @@ def test_settings_of_the_surroundings_do_not_disturb_it(
     monkeypatch.setenv("JOBRUNR_URL", "postgresql://nowhere.invalid/x")
 
     assert run(sound_source, tmp_path).ending.totals.files == 3
+
+
+def test_a_second_server_shares_the_work_and_leaves_with_us(sound_source: Path, tmp_path: Path) -> None:
+    with make_application(f"sqlite:///{tmp_path}/jobs.db") as jobrunr:
+        job_id = jobrunr.scheduler.enqueue(count_file, str(sound_source), "alone.py")
+        with second_server(jobrunr.settings.url):
+            eventually(lambda: jobrunr.scheduler.get(job_id).state is JobState.SUCCEEDED)
+            assert len(jobrunr.storage.servers()) == 1
+        assert jobrunr.storage.servers() == []
+
+
+def test_many_files_are_worth_a_second_server(sound_source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(demo_run, "second_server", lambda url: nullcontext(asked.append(url)))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1})
+
+    run(sound_source, tmp_path / "few")
+    monkeypatch.setattr(demo_run, "WORTH_A_PROCESS", 3)
+    many = run(sound_source, tmp_path / "many")
+
+    assert asked == [many.demo.url]
 
 
 def test_a_folder_without_sources_is_refused(tmp_path: Path) -> None:

@@ -6,20 +6,22 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from jobrunr import Job, JobId, JobRunr, JobRunrError, JobState
+from jobrunr import Job, JobId, JobRunrError, JobState
+from jobrunr.demo.application import WORKERS, make_application
 from jobrunr.demo.jobs import Report, Totals, count_file, read_documentation
+from jobrunr.demo.second_server import second_server
 from jobrunr.demo.sources import find_files, packages_among
 from jobrunr.progress import Progress
 from jobrunr.states import FINISHED
 
 FILE_NAME = "jobrunr-demo.db"
-WORKERS = 4
-"""Parsing holds the interpreter's lock, so more of them would only take memory."""
+WORTH_A_PROCESS = 200
+"""With fewer files than this, they are read before a second process is up."""
 
 
 class DemoError(JobRunrError):
@@ -71,14 +73,7 @@ class Demo:
         self.database = keep / FILE_NAME
         self._make_room(keep)
         self.url = f"sqlite:///{self.database}"
-        self._jobrunr = JobRunr(
-            self.url,
-            application="jobrunr.demo",
-            activator=lambda cls: cls(self._jobrunr.scheduler),
-            workers=WORKERS,
-            migrate=True,
-            queues=(),
-        )
+        self._jobrunr = make_application(self.url)
 
     def _make_room(self, keep: Path) -> None:
         try:
@@ -100,11 +95,15 @@ class Demo:
         began = time.monotonic()
         with self._jobrunr, _without_syntax_warnings():
             report_id = self._make_jobs()
-            with self._jobrunr.server():
+            with self._help(), self._jobrunr.server():
                 self._watch(show, interval, until=self.total - 1)
-                self._jobrunr.scheduler.reschedule(report_id, timedelta(0), reason="everything else has ended")
+                self._jobrunr.scheduler.requeue(report_id, reason="everything else has ended")
                 self._watch(show, interval, until=self.total)
             return self._ending(report_id, time.monotonic() - began)
+
+    def _help(self) -> AbstractContextManager[None]:
+        worth_it = len(self.files) >= WORTH_A_PROCESS and len(os.sched_getaffinity(0)) > 1
+        return second_server(self.url) if worth_it else nullcontext()
 
     @property
     def total(self) -> int:
@@ -131,7 +130,7 @@ class Demo:
     def _glance(self) -> Glance:
         jobs = self._jobrunr.scheduler
         counts = jobs.counts()
-        running = jobs.find(state=JobState.PROCESSING, label="package", limit=WORKERS)
+        running = jobs.find(state=JobState.PROCESSING, label="package", limit=2 * WORKERS)
         bars = [(job.name, bar) for job in running if (bar := jobs.progress(job.id)) is not None]
         return Glance(counts, sum(counts[state] for state in FINISHED), self.total, sorted(bars, key=lambda bar: bar[0]))
 
