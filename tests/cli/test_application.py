@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,16 @@ class TestWhereItIsSaid:
 
     def test_the_option_goes_before_the_setting(self, run: Run) -> None:
         assert run("check", "--app", "shop.jobs:jobrunr", JOBRUNR_APP="nowhere:jobrunr").returncode == 0
+
+
+def test_the_script_searches_the_working_directory_as_python_does(shop: Path) -> None:
+    script = Path(sys.executable).with_name("jobrunr")
+
+    done = subprocess.run(
+        [script, "migrate", "--app", "shop.jobs:jobrunr"], cwd=shop, capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "The tables in sqlite:///shop.db are ready.\n"), done.stderr
 
 
 def test_something_that_makes_an_application_is_called(run: Run, shop: Path) -> None:
@@ -76,6 +88,19 @@ def test_a_wrong_application_is_named_in_one_sentence_and_is_exit_code_2(
     assert complaint.format(folder=shop) in outcome.stderr
     assert outcome.stderr.startswith("Error: --app")
     assert outcome.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("app", ["shop.eager:jobrunr", "shop.eager:make"])
+def test_an_application_that_connects_at_once_and_cannot_is_exit_code_3(run: Run, shop: Path, app: str) -> None:
+    (shop / "shop" / "eager.py").write_text(
+        "from shop.jobs import make_remote\n\ndef make():\n    return make_remote().storage\n\n"
+        + ("jobrunr = make()\n" if app.endswith(":jobrunr") else "")
+    )
+
+    outcome = run("worker", "--app", app)
+
+    assert outcome.returncode == 3
+    assert outcome.stderr.startswith("Error: The storage postgresql://127.0.0.1:1/shop is not available")
 
 
 @pytest.mark.parametrize("verb", ["worker", "check"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import ClassVar
 from uuid import uuid4
 
@@ -261,6 +262,16 @@ def test_a_job_is_requeued_for_a_reason(url: str, jobrunr: JobRunr) -> None:
 
     assert result.stdout == f"Job {job.id} is ENQUEUED.\n"
     assert jobrunr.scheduler.get(job.id).history[-1].reason == "the disk is back"
+
+
+@pytest.mark.parametrize("verb", ["list", "show", "delete", "requeue"])
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path, verb: str) -> None:
+    words = [] if verb == "list" else [str(uuid4())]
+
+    result = invoke("job", verb, "--url", f"sqlite:///{tmp_path}/nothing.db", *words)
+
+    assert result.exit_code == 4
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_doing_it_twice_is_no_error(url: str, jobrunr: JobRunr) -> None:

@@ -118,6 +118,16 @@ def test_a_job_that_outlasts_the_grace_is_given_back_and_the_exit_code_says_so(
     assert jobs.scheduler.get(job.id).state is JobState.ENQUEUED
 
 
+def test_a_job_that_ends_when_it_is_told_to_counts_as_ended(jobs: JobRunr, shop: Path, worker: Start) -> None:
+    process = worker("--grace", "0s")
+    job = a_running_job(jobs, shop, "end_early")
+
+    process.tell_to_stop()
+
+    assert process.wait() == 0
+    assert jobs.scheduler.get(job.id).result == "half of it"
+
+
 def test_an_application_that_sets_up_its_logging_keeps_it(shop: Path, worker: Start) -> None:
     with (shop / "shop" / "jobs.py").open("a") as code:
         code.write("\nimport logging\nlogging.basicConfig(level='INFO', format='mine: %(message)s')\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from jobrunr.cli.verb import ApplicationError
-from jobrunr.errors import StorageSetupError
+from jobrunr.errors import StorageSetupError, StorageUnavailableError
 from jobrunr.jobrunr import JobRunr
 from jobrunr.module_places import is_within
 from jobrunr.settings import load_settings
@@ -54,17 +54,20 @@ def existing_storage(jobrunr: JobRunr) -> StorageProvider:
     Raises:
         StorageSetupError: there is nothing to look at.
     """
-    where = jobrunr.provider.where
-    if where.startswith(_SQLITE) and not Path(where.removeprefix(_SQLITE)).exists():
+    file = _sqlite_file(jobrunr.provider.where)
+    if file is not None and not file.exists():
         raise StorageSetupError(
-            f"There is no database {Path(where.removeprefix(_SQLITE)).absolute()}. Are you in the right folder? "
+            f"There is no database {file.absolute()}. Are you in the right folder? "
             f"Otherwise say --url or --app; `jobrunr migrate` would make a new one."
         )
     jobrunr.provider.set_up(migrate=False)
     return jobrunr.storage
 
 
-_SQLITE = "sqlite:///"
+def _sqlite_file(where: str) -> Path | None:
+    """The file of a SQLite database, if it has a plain name."""
+    path = where.removeprefix("sqlite:///")
+    return None if path == where or path.startswith("file:") else Path(path)
 
 
 def _application_or_none(app: str | None) -> JobRunr | None:
@@ -87,6 +90,8 @@ def _made_by(factory: object, what: str) -> object:
     assert callable(factory)
     try:
         return factory()
+    except StorageUnavailableError:
+        raise
     except Exception as error:
         raise ApplicationError(f"{what} could not be called: {_brief(error)}.") from error
 
@@ -118,6 +123,8 @@ def _import(name: str, what: str) -> ModuleType:
         sys.path.insert(0, folder)
     try:
         return import_module(name)
+    except StorageUnavailableError:  # of an application that connects while it is imported: that will pass
+        raise
     except ModuleNotFoundError as error:
         if error.name is not None and is_within(name, error.name):
             raise ApplicationError(f"{what}: {_not_found(error.name, folder)}") from error

@@ -152,9 +152,12 @@ def _for(change: StateChange, duration: timedelta, *, is_last: bool) -> str:
     """How long a state lasted. A failure with a retry lasts no time at all, which is not worth saying."""
     if change.state in FINISHED and not duration:
         return ""
-    verb = {JobState.PROCESSING: "ran"}.get(change.state, "for" if change.state in FINISHED else "waited")
-    if is_last:
-        verb = "runs" if change.state is JobState.PROCESSING else "waits"
+    if change.state is JobState.PROCESSING:
+        verb = "runs" if is_last else "ran"
+    elif change.state in FINISHED:
+        verb = "for"
+    else:
+        verb = "waits" if is_last else "waited"
     return f"{verb} {format_duration(whole_seconds(duration))}"
 
 

@@ -51,3 +51,10 @@ def wait_politely(began: str) -> None:
     Path(began).touch()
     current_job().wait_cancelled(60)
     current_job().raise_if_cancelled()
+
+
+def end_early(began: str) -> str:
+    """Run until somebody says that it is no longer wanted, and then be content with what there is."""
+    Path(began).touch()
+    current_job().wait_cancelled(60)
+    return "half of it"
