@@ -15,7 +15,7 @@ from benchmarks.databases import Database
 from benchmarks.jobs import noop, noop_async, note_latency
 from benchmarks.raw import Raw, raw_on
 from benchmarks.report import BARS, Bar, Figure
-from benchmarks.worker import LOOK, Serving, drain
+from benchmarks.worker import LOOK, Drained, Serving, drain
 from jobrunr import JobRunr, JobState
 
 CHUNK = 1000
@@ -139,15 +139,14 @@ def drain_all(database: Database, sizes: Sizes) -> Iterator[Figure]:
 
 def _drain(database: Database, sizes: Sizes, kind: str, function: Callable[[int], Any]) -> Iterator[Figure]:
     count = sizes.drained
-    memory: list[float] = []
+    drains: list[Drained] = []
     with side_by_side(database) as (url, app, raw):
 
         def ours() -> float:
             app.scheduler.enqueue_many(function, range(count))
             raw.tidy_up()
-            drained = drain(url, count)
-            memory.append(drained.peak_memory)
-            return drained.seconds
+            drains.append(drain(url, count))
+            return drains[-1].seconds
 
         def theirs() -> float:
             fill(raw, count)
@@ -158,7 +157,10 @@ def _drain(database: Database, sizes: Sizes, kind: str, function: Callable[[int]
 
         compared = compare(sizes.rounds, count, ours, theirs)
     yield _figure(database, f"drain {count:,} {kind}", "drain", compared)
-    yield Figure(database=database.name, name=f"peak memory of that, {kind}", unit="MB", ours=max(memory))
+    cpu = median(drained.cpu for drained in drains) / count * 1e6
+    yield Figure(database=database.name, name="  CPU of the worker", unit="µs a job", ours=cpu)
+    memory = max(drained.peak_memory for drained in drains)
+    yield Figure(database=database.name, name="  its peak memory", unit="MB", ours=memory)
 
 
 def latency(database: Database, sizes: Sizes) -> Iterator[Figure]:
