@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
 
 from jobrunr.errors import MissingDriverError, StorageSetupError
 from jobrunr.storage.sql import SqlStorageProvider
 from jobrunr.storage.sql.dialects.sqlite import check_place
 from jobrunr.testing.factories import a_job, announced, enqueued
+from tests.storage.conftest import DROP_POSTGRESQL, POSTGRESQL, new_database
 
 
 class TestUrls:
@@ -45,6 +46,23 @@ class TestUrls:
             SqlStorageProvider("postgresql//ada:s3cret@db")
         assert "s3cret" not in f"{caught.value!r} {caught.value.__cause__!r}"
         assert "sqlite:///jobs.db" in str(caught.value)
+
+
+class TestDatabases:
+    def test_an_encoding_that_cannot_hold_any_text_is_refused(self) -> None:
+        plain = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        with new_database(POSTGRESQL, DROP_POSTGRESQL) as url:
+            make_anew(url, plain)
+            with SqlStorageProvider(url) as storage, pytest.raises(StorageSetupError, match="SQL_ASCII"):
+                storage.set_up()
+
+
+def make_anew(url: URL, options: str) -> None:
+    """Make a database once more, in another way."""
+    engine = create_engine(POSTGRESQL, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(DROP_POSTGRESQL.format(url.database))
+        connection.exec_driver_sql(f"CREATE DATABASE {url.database} {options}")
 
 
 class TestPlacesForAFile:

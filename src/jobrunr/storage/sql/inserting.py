@@ -113,18 +113,16 @@ def _row(job: NewJob, now: str) -> tuple[str | int | None, ...]:
 class PostgresqlInserting(Inserting):
     """Differs because PostgreSQL can leave out what exists, count what was new, and say which, in one statement.
 
-    The jobs travel as one JSON document, which is twice as fast as arrays, one a column: psycopg quotes those in Python,
-    element by element. It is about as fast as COPY, which cannot leave anything out.
+    Many jobs travel as one JSON document, which is twice as fast as arrays, one a column: psycopg quotes those in Python,
+    element by element. It is about as fast as COPY, which cannot leave anything out. One job alone does without JSON, which
+    saves the planner a third of its work.
     """
 
     def __init__(self, dialect: Dialect, counting: Counting) -> None:
         super().__init__(dialect, counting)
-        self._insert_new = dialect.statement("""
-            WITH new AS (
-                INSERT INTO {jobs} (
-                    id, state, version, target, arguments, name, queue, priority, labels, retries, attempts, failures,
-                    created_at, state_at, scheduled_at, enqueued_at, run_at, reason, recurring_job_id, extras, past
-                )
+        self._insert_many = dialect.statement(
+            _INSERT_ON_POSTGRESQL,
+            source="""
                 SELECT
                     id, state, 1, target, arguments, name, queue, priority, labels, retries, 0, 0,
                     {now}, {now}, CASE state WHEN 'SCHEDULED' THEN {now} END, CASE state WHEN 'ENQUEUED' THEN {now} END,
@@ -133,17 +131,45 @@ class PostgresqlInserting(Inserting):
                     id uuid, state text, target text, arguments text, name text, queue text, priority int, labels text,
                     retries int, run_at timestamptz, reason text, recurring_job_id text, extras text
                 )
-                ON CONFLICT (id) DO NOTHING
-                RETURNING id, state
-            ), counted AS (
-                INSERT INTO {job_counts} (state, amount) SELECT state, count(*) FROM new GROUP BY state
-            )
-            SELECT id FROM new
-        """)
+            """,
+            counts="SELECT state, count(*) FROM new GROUP BY state",
+        )
+        self._insert_one = dialect.statement(
+            _INSERT_ON_POSTGRESQL,
+            source="""
+                VALUES (
+                    :id, CAST(:state AS text), 1, :target, :arguments, :name, :queue, :priority, :labels, :retries, 0, 0,
+                    {now}, {now}, CASE CAST(:state AS text) WHEN 'SCHEDULED' THEN {now} END,
+                    CASE CAST(:state AS text) WHEN 'ENQUEUED' THEN {now} END,
+                    :run_at, :reason, :recurring_job_id, :extras, ''
+                )
+            """,
+            counts="SELECT state, 1 FROM new",
+        )
 
     def _insert_chunk(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
-        document = msgspec.json.encode([_new_document(job) for job in jobs]).decode()
-        return {JobId.of(new) for new in connection.execute(self._insert_new, {"jobs": document}).scalars()}
+        documents = [_document(job) for job in jobs]
+        if len(documents) == 1:
+            new = connection.execute(self._insert_one, documents[0])
+        else:
+            new = connection.execute(self._insert_many, {"jobs": msgspec.json.encode(documents).decode()})
+        return {JobId.of(job_id) for job_id in new.scalars()}
+
+
+_INSERT_ON_POSTGRESQL = """
+    WITH new AS (
+        INSERT INTO {jobs} (
+            id, state, version, target, arguments, name, queue, priority, labels, retries, attempts, failures,
+            created_at, state_at, scheduled_at, enqueued_at, run_at, reason, recurring_job_id, extras, past
+        )
+        {source}
+        ON CONFLICT (id) DO NOTHING
+        RETURNING id, state
+    ), counted AS (
+        INSERT INTO {job_counts} (state, amount) {counts}
+    )
+    SELECT id FROM new
+"""
 
 
 class MysqlInserting(Inserting):
@@ -187,17 +213,15 @@ class MysqlInserting(Inserting):
         return {job.id for job in jobs}
 
     def _insert_all(self, connection: Connection, jobs: Sequence[NewJob]) -> None:
-        documents = [
-            _new_document(job) | {"run_at": None if job.run_at is None else time_as_text(job.run_at)} for job in jobs
-        ]
+        documents = [_document(job) | {"run_at": None if job.run_at is None else time_as_text(job.run_at)} for job in jobs]
         connection.execute(self._insert_new, {"jobs": msgspec.json.encode(documents).decode()})
 
 
-def _new_document(job: NewJob) -> dict[str, Any]:
+def _document(job: NewJob) -> dict[str, Any]:
     """What a new job says of itself, to be sent as JSON."""
     return {
         "id": job.id,
-        "state": job.state,
+        "state": job.state.value,
         "target": job.details.target,
         "arguments": job.details.arguments,
         "name": job.name,

@@ -79,7 +79,7 @@ class Looking:
             # Labels are stored as ["a","b"]. Inside a text of JSON every quotation mark is escaped, so these are exact.
             text = msgspec.json.encode(query.label).decode()
             pieces = (literal(f"[{text}"), literal(f",{text}"))
-            conditions.append(or_(*(self.dialect.has_label(jobs.c.labels, piece) for piece in pieces)))
+            conditions.append(or_(*(self.dialect.contains(jobs.c.labels, piece) for piece in pieces)))
         return conditions
 
 

@@ -42,16 +42,18 @@ class Watcher(ABC):
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, and wait until it has given back what it holds."""
+        """End the thread, and give back what it held."""
         self.stopped.set()
         self.interrupt()
         self._thread.join(timeout=5)
+        if not self._thread.is_alive():
+            self.give_back()
 
     def interrupt(self) -> None:
         """End a wait of `watch` that is not a wait for `stopped`."""
 
     def give_back(self) -> None:
-        """Give back what was taken at the beginning; called on the thread, in the end."""
+        """Give back what was taken at the beginning. The thread has ended."""
 
     @abstractmethod
     def watch(self) -> None:
@@ -72,7 +74,6 @@ class Watcher(ABC):
                 _log.debug("the watch for new jobs broke off (%s), trying again in about %.1f s", error, self._pause)
                 self.stopped.wait(self._pause * random.uniform(0.5, 1))  # noqa: S311 - not a secret
                 self._pause = min(self._pause * 2, self._LONGEST_PAUSE)
-        self.give_back()
 
 
 class PollingWatcher(Watcher):

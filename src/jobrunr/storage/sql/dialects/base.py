@@ -125,8 +125,9 @@ class Dialect(ABC):
         preparer = self.engine.dialect.identifier_preparer
         words = {name: preparer.format_table(getattr(self.tables, name)) for name in ("jobs", "job_counts", "servers")}
         words["now"] = str(self.now_sql.compile(dialect=self.engine.dialect)) if self.clock is None else ":now"
-        clause = text(sql.format(**words, **{name: part.format(**words) for name, part in parts.items()}))
-        return clause.bindparams(self.now_sql) if isinstance(self.now_sql, BindParameter) and "{now}" in sql else clause
+        filled = sql.format(**words, **{name: part.format(**words) for name, part in parts.items()})
+        clause = text(filled)
+        return clause.bindparams(self.now_sql) if isinstance(self.now_sql, BindParameter) and ":now" in filled else clause
 
     def among(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
         """Whether a column is one of the values in the parameter ``ids``."""
@@ -137,7 +138,7 @@ class Dialect(ABC):
         """A column in a form that the driver can hand out whatever is in it."""
 
     @abstractmethod
-    def has_label(self, labels: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
+    def contains(self, column: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
         """Whether a text contains a piece, byte by byte."""
 
     @abstractmethod

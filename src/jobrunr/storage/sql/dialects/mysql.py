@@ -77,8 +77,8 @@ class MysqlDialect(Dialect):
     def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return cast(column, LargeBinary)
 
-    def has_label(self, labels: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
-        return func.instr(labels, piece) > 0
+    def contains(self, column: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
+        return func.instr(column, piece) > 0
 
     def insert_missing(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         # Differs because INSERT IGNORE would ignore all other mistakes as well.

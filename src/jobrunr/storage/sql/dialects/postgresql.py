@@ -91,8 +91,8 @@ class PostgresqlDialect(OnConflictDialect):
     def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return cast(column, Text)
 
-    def has_label(self, labels: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
-        return func.strpos(labels, piece) > 0
+    def contains(self, column: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
+        return func.strpos(column, piece) > 0
 
     def insert_into(self, table: Table) -> Insert:
         return insert(table)
@@ -158,6 +158,7 @@ def _connect_args(url: URL, timeout: timedelta | None) -> dict[str, Any]:
     ]
     ours: dict[str, Any] = {
         "application_name": "jobrunr",
+        "client_encoding": "utf8",
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,

@@ -158,8 +158,8 @@ class SqliteDialect(OnConflictDialect):
     def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return cast(column, LargeBinary)
 
-    def has_label(self, labels: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
-        return func.instr(labels, piece) > 0
+    def contains(self, column: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
+        return func.instr(column, piece) > 0
 
     def insert_into(self, table: Table) -> Insert:
         return insert(table)
