@@ -160,7 +160,7 @@ class RawSqlite(Raw):
     def set_up(self) -> None:
         self.connection.isolation_level = None
         self.connection.execute("PRAGMA journal_mode = WAL")
-        self.connection.execute("PRAGMA synchronous = NORMAL")
+        self.connection.execute("PRAGMA synchronous = FULL")
 
     def insert_many(self, rows: list[Row]) -> None:
         self.connection.execute("BEGIN IMMEDIATE")

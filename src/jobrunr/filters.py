@@ -68,6 +68,10 @@ class JobFilters:
         """These filters, and behind them those of one job."""
         return JobFilters((*self._filters, *filters))
 
+    def listen_to(self, hook: str) -> bool:
+        """Whether anybody wants to hear of something."""
+        return bool(self._hooks[hook])
+
     def creating(self, job: NewJob) -> NewJob:
         for each in self._hooks["creating"]:
             try:

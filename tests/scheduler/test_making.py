@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -10,7 +10,16 @@ import msgspec
 import pytest
 
 from jobrunr import FixedDelays, JobFilter, JobId, JobRunr, JobState, NewJob, Retry, job, log_context
-from jobrunr.errors import ArgumentError, JobRefusedError, OptionError, TargetNotImportableError, TooLargeError
+from jobrunr.errors import (
+    ArgumentError,
+    JobRefusedError,
+    OptionError,
+    StorageUnavailableError,
+    TargetNotImportableError,
+    TooLargeError,
+)
+from jobrunr.scheduler.bulk import CHUNK
+from jobrunr.storage.memory import MemoryStorageProvider
 from tests.server import jobs
 
 HERE = "tests.scheduler.test_making"
@@ -113,6 +122,42 @@ def test_many_are_streamed_and_their_ids_come_back_in_order() -> None:
         ]
         assert len(set(ids)) == 2500
         assert stored_when_drawn[0] < 2500, "the first jobs were stored before the last were drawn"
+
+
+class Bursting(MemoryStorageProvider):
+    """Takes so many chunks, and is away then."""
+
+    def __init__(self, chunks: int) -> None:
+        super().__init__()
+        self.chunks = chunks
+        self.tried: list[int] = []
+
+    def insert(self, jobs: Sequence[NewJob]) -> frozenset[JobId]:
+        self.tried.append(len(jobs))
+        if len(self.tried) > self.chunks:
+            raise StorageUnavailableError("memory://", "it is full")
+        return super().insert(jobs)
+
+
+def test_of_many_none_is_stored_behind_a_chunk_that_could_not_be() -> None:
+    created: list[JobId] = []
+
+    class Counts(JobFilter):
+        def created(self, job: NewJob) -> None:
+            created.append(job.id)
+
+    storage = Bursting(chunks=2)
+    with JobRunr(storage, filters=[Counts()]) as app:
+        with pytest.raises(StorageUnavailableError):
+            app.scheduler.enqueue_many(plain, range(10 * CHUNK))
+        assert storage.tried == [CHUNK] * 3
+        assert app.scheduler.counts()[JobState.ENQUEUED] == len(created) == 2 * CHUNK
+
+
+def test_of_many_those_are_stored_that_came_before_one_that_is_refused(app: JobRunr) -> None:
+    with pytest.raises(ArgumentError):
+        app.scheduler.enqueue_many(plain, [*range(CHUNK), *range(CHUNK), "three"])
+    assert app.scheduler.counts()[JobState.ENQUEUED] == 2 * CHUNK
 
 
 def test_a_tuple_is_several_arguments(app: JobRunr) -> None:

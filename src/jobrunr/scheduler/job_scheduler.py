@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, ParamSpec, Protocol, TypeVar, TypeVarTuple, Unpack, overload
 from uuid import UUID
@@ -18,7 +19,8 @@ from jobrunr.jobs import Job, JobUpdate, NewJob
 from jobrunr.options import JobOptions
 from jobrunr.progress import PROGRESS, Progress
 from jobrunr.retries import RetryPolicy
-from jobrunr.scheduler.job_builder import JobBuilder, JobDraft
+from jobrunr.scheduler.bulk import CHUNK, BulkWriter
+from jobrunr.scheduler.job_builder import JobBuilder
 from jobrunr.states import JobState
 from jobrunr.storage.contract import JobPage, JobQuery, LogLine, StorageProvider
 from jobrunr.transitions import delete, requeue, reschedule
@@ -27,9 +29,6 @@ P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-CHUNK = 1000
-"""How many jobs of a bulk are stored in one transaction."""
 
 TRIES = 5
 """How often a change by hand is tried when the job changes meanwhile."""
@@ -194,24 +193,19 @@ class JobScheduler:
             raise OptionError(f"enqueue_many wants one item for each job; for one job, write [{calls!r:.50}].")
         draft = self._builder.draft(function, self._options)
         ids: list[JobId] = []
-        for chunk in _chunks(calls):
-            new = [draft.job(call if isinstance(call, tuple) else (call,), {}, JobId.new()) for call in chunk]
-            self._store(draft, new)
-            ids.extend(job.id for job in new)
+        with BulkWriter(self._storage().insert, partial(_announce, draft.filters)) as writer:
+            for chunk in _chunks(calls):
+                new = [draft.job(call if isinstance(call, tuple) else (call,), {}, JobId.new()) for call in chunk]
+                writer.write(new)
+                ids.extend(job.id for job in new)
         return ids
 
     def _create(
         self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], run_at: datetime | None
     ) -> JobId:
         draft, new = self._builder.build(function, args, kwargs, self._options, run_at)
-        self._store(draft, [new])
+        _announce(draft.filters, [new], self._storage().insert([new]))
         return new.id
-
-    def _store(self, draft: JobDraft, jobs: list[NewJob]) -> None:
-        stored = self._storage().insert(jobs)
-        for job in jobs:
-            if job.id in stored:
-                draft.filters.created(job)
 
     def _moment(self, when: datetime | timedelta) -> datetime:
         if not isinstance(when, datetime | timedelta):
@@ -329,6 +323,14 @@ class JobScheduler:
                 self._filters.state_changed(job, job.state, update.state)
                 return
         raise ConcurrentJobModificationError(JobId.of(job_id), TRIES)
+
+
+def _announce(filters: JobFilters, jobs: Sequence[NewJob], stored: frozenset[JobId]) -> None:
+    """Tell the filters of the jobs that are new."""
+    if filters.listen_to("created"):
+        for job in jobs:
+            if job.id in stored:
+                filters.created(job)
 
 
 def _id_or_none(value: UUID | str | None) -> JobId | None:

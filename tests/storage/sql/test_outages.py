@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import URL, Connection, make_url, text
 
 from jobrunr.errors import StorageError, StorageSetupError, StorageUnavailableError
+from jobrunr.states import JobState
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.storage.sql import SqlStorageProvider
 from jobrunr.storage.sql.database import where
@@ -64,6 +65,14 @@ class TestLostConnections:
         with SqlStorageProvider(storage._dialect.engine.url) as other:
             kill_connections(other)
         assert storage.get(job.id) == job
+
+    def test_a_job_is_stored_once_on_a_pooled_connection_that_died_meanwhile(self, storage: SqlStorageProvider) -> None:
+        enqueued(storage)
+        with SqlStorageProvider(storage._dialect.engine.url) as other:
+            kill_connections(other)
+        new = a_job()
+        assert storage.insert([new]) == {new.id}
+        assert storage.counts()[JobState.ENQUEUED] == 2
 
     def test_nobody_there_is_an_outage(self, server: URL) -> None:
         with SqlStorageProvider(server.set(port=1, password="s3cret-word")) as nobody:
@@ -149,6 +158,18 @@ class TestRefusals:
         with SqlStorageProvider(stranger) as storage, pytest.raises(StorageSetupError) as caught:
             storage.set_up()
         assert "s3cret-word" not in str(caught.value)
+
+    def test_a_connection_goes_back_without_the_transaction_that_failed_on_it(self, storage: SqlStorageProvider) -> None:
+        note = "INSERT INTO jobrunr_metadata (name, owner, value) VALUES ('a', 'b', 'c')"
+
+        def write_and_fail(connection: Connection) -> None:
+            connection.exec_driver_sql(note)
+            raise RuntimeError
+
+        for _ in range(2):
+            with pytest.raises(RuntimeError):
+                storage._database.write(write_and_fail)
+        assert storage.get_metadata("a", "b") is None
 
     def test_a_mistake_of_ours_stays_what_it_is(self, storage: SqlStorageProvider) -> None:
         with pytest.raises(Exception, match="no_such_table") as caught:

@@ -18,10 +18,10 @@ def first_of_each(items: Iterable[T], id_of: Callable[[T], UUID]) -> list[T]:
 
     All who lock or insert several rows go in this order: two who want the same ones can then not wait for each other.
     """
-    found: dict[UUID, T] = {}
+    found: dict[int, T] = {}  # whole numbers are hashed and compared much faster than UUIDs, and sort alike
     for item in items:
-        found.setdefault(id_of(item), item)
-    return sorted(found.values(), key=id_of)
+        found.setdefault(id_of(item).int, item)
+    return [found[number] for number in sorted(found)]
 
 
 def chunks(items: Sequence[T], size_of: Callable[[T], int]) -> Iterator[Sequence[T]]:

@@ -117,7 +117,7 @@ class SqlStorageProvider(StorageProvider):
         wanted = in_order(jobs)
         run = self._database.write_once if fits_in_one_statement(wanted) else self._database.write
         new = run(lambda connection: self._inserting.insert(connection, wanted))
-        self._wake_up({job.queue for job in jobs if job.state is JobState.ENQUEUED and job.id in new})
+        self._wake_up({job.queue for job in wanted if job.state is JobState.ENQUEUED and job.id in new})
         return new
 
     # -- running jobs

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Engine,
     Table,
     Text,
+    TextClause,
     any_,
     bindparam,
     cast,
@@ -32,11 +33,15 @@ from sqlalchemy.schema import CreateSchema
 from jobrunr.clock import Clock
 from jobrunr.errors import StorageSetupError
 from jobrunr.storage.sql.column_types import Id, UtcTime
-from jobrunr.storage.sql.dialects.base import Trouble
+from jobrunr.storage.sql.dialects.base import Run, Trouble
 from jobrunr.storage.sql.dialects.on_conflict import OnConflictDialect
 from jobrunr.storage.sql.dialects.postgresql_waking import ChannelWatcher, Notifier
+from jobrunr.storage.sql.dialects.psycopg_direct import DirectStatement
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import PollingWatcher, Queues, Watcher
+
+_NEVER = 2**62
+"""Uses after which psycopg prepares a statement unasked. None would keep it from preparing when asked, too."""
 
 _CONFLICTS = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 _UNAVAILABLE_CLASSES = frozenset({"08", "53", "57", "58"})  # connection, resources, operator intervention, system
@@ -59,7 +64,10 @@ class PostgresqlDialect(OnConflictDialect):
     @classmethod
     def make_engine(cls, url: URL, timeout: timedelta | None) -> Engine:
         is_psycopg = url.get_driver_name() == "psycopg"
-        options: dict[str, Any] = {} if timeout is None else {"pool_timeout": timeout.total_seconds()}
+        # Every transaction of ours ends before its connection goes back.
+        options: dict[str, Any] = {"pool_reset_on_return": None}
+        if timeout is not None:
+            options["pool_timeout"] = timeout.total_seconds()
         if is_psycopg:
             options["connect_args"] = _connect_args(url, timeout)
         engine = create_engine(url, hide_parameters=True, isolation_level="AUTOCOMMIT", **options)
@@ -79,11 +87,21 @@ class PostgresqlDialect(OnConflictDialect):
     def writing(self) -> Iterator[Connection]:
         with self.engine.connect() as connection:
             connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
-            yield connection
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
             connection.commit()
 
     def writing_once(self) -> AbstractContextManager[Connection]:
         return self.reading()
+
+    def shortest_way(self, statement: TextClause) -> Run:
+        if self.engine.dialect.driver != "psycopg":
+            return super().shortest_way(statement)
+        # With an engine of the application's it is the application that decides; a pooler may stand in the way.
+        return DirectStatement(self.engine.dialect, statement, prepare=True if self.owned else None)
 
     def among(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
         return column == any_(bindparam("ids", type_=ARRAY(Id)))
@@ -150,18 +168,16 @@ _STATE_OF_SERVER = text("SELECT pg_is_in_recovery(), current_setting('server_enc
 
 def _connect_args(url: URL, timeout: timedelta | None) -> dict[str, Any]:
     """What a connection is told at its beginning; what the URL says goes before it."""
-    options = [
-        "-c timezone=UTC",
-        # A prepared statement may be run by a plan that was made when the table was small. Planning anew each time costs a
-        # tenth of a millisecond and always fits.
-        "-c plan_cache_mode=force_custom_plan",
-    ]
+    options = ["-c timezone=UTC"]
     ours: dict[str, Any] = {
         "application_name": "jobrunr",
         "client_encoding": "utf8",
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
+        # A prepared statement may be run by a plan that was made when the table was small. Planning anew each time costs a
+        # tenth of a millisecond and always fits; `shortest_way` is for those that need no plan.
+        "prepare_threshold": _NEVER,
     }
     if timeout is not None:
         milliseconds = int(timeout.total_seconds() * 1000)

@@ -1,0 +1,60 @@
+"""Storing many jobs, chunk by chunk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from jobrunr.ids import JobId
+from jobrunr.jobs import NewJob
+
+CHUNK = 1000
+"""Jobs in a transaction."""
+
+
+class BulkWriter:
+    """Stores a chunk while the caller makes the next one, which takes Python about as long as the database needs for one.
+
+    One chunk is on its way at most, and none begins before the one ahead of it is stored.
+
+    Arguments:
+        insert: stores jobs, and returns the ids that were new. Runs on a thread of its own, unless there is little to store.
+        stored: is called on the caller's thread with each chunk that is stored, and what `insert` returned.
+    """
+
+    def __init__(
+        self, insert: Callable[[list[NewJob]], frozenset[JobId]], stored: Callable[[list[NewJob], frozenset[JobId]], None]
+    ) -> None:
+        self._insert = insert
+        self._stored = stored
+        self._thread: ThreadPoolExecutor | None = None
+        self._on_its_way: tuple[list[NewJob], Future[frozenset[JobId]]] | None = None
+
+    def write(self, jobs: list[NewJob]) -> None:
+        """Store these next. Raises what became of the chunk before."""
+        self._wait()
+        if self._thread is None:
+            if len(jobs) < CHUNK:  # all there is
+                self._stored(jobs, self._insert(jobs))
+                return
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobrunr-bulk")
+        self._on_its_way = jobs, self._thread.submit(self._insert, jobs)
+        time.sleep(0)  # lets go of the interpreter, so that these are sent off before the next ones are made
+
+    def _wait(self) -> None:
+        if self._on_its_way is not None:
+            (jobs, new), self._on_its_way = self._on_its_way, None
+            self._stored(jobs, new.result())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            self._wait()
+        finally:
+            if self._thread is not None:
+                self._thread.shutdown()
