@@ -1,5 +1,5 @@
-"""A statement on psycopg itself, for the one that people wait for: what SQLAlchemy does for a single row on the way there and
-back takes as long as what the database does."""
+"""A statement on psycopg itself, for the one that people wait for: what SQLAlchemy does for a single row, there and back,
+takes as long as what the database does."""
 
 from __future__ import annotations
 
