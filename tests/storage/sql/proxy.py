@@ -20,7 +20,7 @@ class Proxy:
         self._server = (host, port)
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._pairs: dict[socket.socket, socket.socket] = {}
-        self._frozen = threading.Event()
+        self._frozen: frozenset[socket.socket] = frozenset()
         self._closed = False
         self._thread = threading.Thread(target=self._carry, daemon=True)
         self._thread.start()
@@ -33,28 +33,25 @@ class Proxy:
 
     def freeze(self) -> None:
         """From now on what is sent on open connections is acknowledged and lost. New connections work."""
-        self._frozen.set()
+        self._frozen = frozenset(self._pairs)
 
     def _carry(self) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._listening, selectors.EVENT_READ)
-            frozen: set[socket.socket] = set()
             while not self._closed:
                 for key, _ in selector.select(0.02):
                     if key.fileobj is self._listening:
                         client, server = self._listening.accept()[0], socket.create_connection(self._server)
-                        self._pairs |= {client: server, server: client}
+                        self._pairs = self._pairs | {client: server, server: client}
                         for end in (client, server):
                             selector.register(end, selectors.EVENT_READ)
                         continue
                     end = key.fileobj
                     assert isinstance(end, socket.socket)
-                    if self._frozen.is_set() and not frozen:
-                        frozen = set(self._pairs)
                     sent = _receive(end)
                     if not sent:
                         selector.unregister(end)
-                    elif end not in frozen:
+                    elif end not in self._frozen:
                         self._pairs[end].sendall(sent)
 
     def __enter__(self) -> Self:

@@ -81,18 +81,20 @@ class TestLostConnections:
             assert "127.0.0.1:1" in str(caught.value)
             assert "s3cret-word" not in f"{caught.value!r} {caught.value.__cause__!r}"
 
-    def test_an_answer_that_never_comes_is_given_up_and_asked_for_on_a_new_connection(self, server: URL) -> None:
+    def test_an_answer_that_never_comes_is_given_up_and_asked_for_on_a_new_connection(
+        self, server: URL, storage: SqlStorageProvider
+    ) -> None:
         assert server.host is not None
+        job = enqueued(storage)
         default = 5432 if server.get_backend_name() == "postgresql" else 3306
         with (
             Proxy(server.host, server.port or default) as proxy,
-            SqlStorageProvider(server.set(port=proxy.port), timeout=SECOND) as storage,
+            SqlStorageProvider(server.set(port=proxy.port), timeout=SECOND) as cut_off,
         ):
-            storage.set_up()
-            job = enqueued(storage)
+            assert cut_off.get(job.id) == job
             proxy.freeze()
             began = time.monotonic()
-            assert storage.get(job.id) == job
+            assert cut_off.get(job.id) == job
             assert 1 <= time.monotonic() - began < 15
 
     def test_a_claim_whose_answer_was_lost_is_answered_by_the_next_one(self, storage: SqlStorageProvider) -> None:
