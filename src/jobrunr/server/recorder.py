@@ -20,7 +20,7 @@ from jobrunr.server.job_log import log_outcome
 from jobrunr.server.run import Outcome, claim_of
 from jobrunr.settings import Settings
 from jobrunr.storage.contract import Claim, LogLine, RunRecord, StorageProvider
-from jobrunr.texts import storable
+from jobrunr.texts import storable, storable_line
 from jobrunr.transitions import fail
 
 _log = logging.getLogger("jobrunr.server")
@@ -88,7 +88,7 @@ class Recorder:
                     logging.WARNING,
                     f"The log ends here: {limit} lines are kept of each attempt (max_log_lines).",
                 )
-            text = storable(message, self._settings.max_log_line_size)
+            text = storable_line(message, self._settings.max_log_line_size)
             first = not self._notes
             self._notes_of(claim).logs.append(LogLine(job.attempts, seq, at, level, text))
         if first:
