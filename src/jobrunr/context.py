@@ -10,12 +10,10 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, overload
 
-import msgspec
-
 from jobrunr.clock import Clock
 from jobrunr.errors import JobCancelledError, NoCurrentJobError
 from jobrunr.ids import JobId
-from jobrunr.jobs import Job
+from jobrunr.jobs import ANYTHING, Job, decode_stored
 from jobrunr.json_values import NotStorableError, to_strict_json
 from jobrunr.progress import PROGRESS, ProgressBar
 from jobrunr.states import JobState
@@ -194,7 +192,7 @@ class JobMetadata(MutableMapping[str, Any]):
         self._context = context
         stored = context._journal.read(context._job)  # noqa: SLF001 - one thing in two classes
         self._values = {
-            key.removeprefix(METADATA): msgspec.json.decode(value)
+            key.removeprefix(METADATA): decode_stored(context._job.id, key, value, ANYTHING)  # noqa: SLF001
             for key, value in stored.items()
             if key.startswith(METADATA) and value != _REMOVED
         }
