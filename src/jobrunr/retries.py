@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 from dataclasses import dataclass
 from datetime import timedelta
@@ -118,6 +119,32 @@ _LONGEST = timedelta(days=3650).total_seconds()
 
 def _seconds(value: float | timedelta) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+POLICIES = "ExponentialBackoff(...), FixedDelays(...), or a function of job, exception and attempt"
+"""What may be a policy, for people."""
+
+
+def is_policy(value: object) -> bool:
+    """Whether something may be a policy, as far as one can tell before it is called.
+
+    >>> is_policy(FixedDelays(5)), is_policy(FixedDelays), is_policy(5)
+    (True, False, False)
+    """
+    return not isinstance(value, type) and can_be_called(value, 3)
+
+
+def can_be_called(value: object, arguments: int) -> bool:
+    """Whether something can be called with so many arguments, and answers instead of making a coroutine."""
+    if not callable(value) or inspect.iscoroutinefunction(value):
+        return False
+    try:
+        inspect.signature(value).bind(*range(arguments))
+    except TypeError:
+        return False
+    except ValueError:  # written in C, and does not tell
+        return True
+    return True
 
 
 # -- policies that travel with a job
