@@ -115,6 +115,14 @@ async def wait_until_cancelled_async(key: str) -> None:
         gates[key + " ended"].set()
 
 
+def returns_waiting_coroutine(key: str) -> Any:
+    return wait_until_cancelled_async(key)
+
+
+def returns_leaving_coroutine(how: str) -> Any:
+    return leave_async(how)
+
+
 def chatty(lines: int) -> None:
     context = current_job()
     logging.getLogger("shop.mail").warning("from the standard library: %s", lines)

@@ -71,11 +71,11 @@ class Performer:
         except BaseException as error:  # noqa: BLE001 - user code: an import that exits must not end the worker
             return self.failed(run.job, error)
 
-    def perform(self, prepared: Prepared, run_coroutine: Callable[[Any], Any]) -> Outcome | None:
+    def perform(self, prepared: Prepared, run_coroutine: Callable[[Run, Any], Any]) -> Outcome | None:
         """Call a function in this thread, in a `contextvars.Context` that the caller made for it.
 
         Arguments:
-            run_coroutine: takes a coroutine that the function returned, runs it and returns its result.
+            run_coroutine: takes the run and a coroutine that the function returned, awaits it and returns its result.
 
         Returns:
             what became of the job; None when the run was taken away and nothing is to be recorded.
@@ -87,7 +87,7 @@ class Performer:
             filters.processing(run.job)
             result = prepared.call(*prepared.args, **prepared.kwargs)
             if inspect.iscoroutine(result):
-                result = run_coroutine(result)
+                result = run_coroutine(run, result)
             return self._succeeded(run, filters, result)
         except BaseException as error:  # noqa: BLE001 - user code: SystemExit of a job must not end the worker
             return self._ended(run, error)

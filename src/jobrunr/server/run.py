@@ -7,6 +7,7 @@ import time
 from datetime import datetime
 from enum import Enum, auto
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 
@@ -38,7 +39,8 @@ class Run:
         """An outcome was decided (or given up on): later ones are ignored."""
         self.given_back = False
         """The outcome was to hand the job back."""
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[Any] | None = None
+        """What to cancel, once a coroutine runs."""
 
     @property
     def begun(self) -> bool:

@@ -7,10 +7,12 @@ import contextvars
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
+from jobrunr.errors import JobCancelledError
 from jobrunr.ids import JobId
 from jobrunr.server.performer import Performer, Prepared
 from jobrunr.server.run import Outcome, Run, RunEnd
@@ -213,9 +215,12 @@ class Workers:
             outcome = contextvars.Context().run(self._performer.perform, prepared, self._run_coroutine)
             self._end(run, outcome)
 
-    def _run_coroutine(self, coroutine: Any) -> Any:
+    def _run_coroutine(self, run: Run, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """A function returned a coroutine: run it on the loop, and hold this thread meanwhile."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._event_loop()).result()
+        returned = asyncio.run_coroutine_threadsafe(_result_of(run, coroutine), self._event_loop()).result()
+        if returned.error is not None:
+            raise returned.error
+        return returned.value
 
     # -- the event loop
 
@@ -265,6 +270,26 @@ class Workers:
             coroutines = self._fill_slots()
         if coroutines:
             asyncio.get_running_loop().call_soon(self._start_coroutines, coroutines)
+
+
+@dataclass
+class _Returned:
+    """How a coroutine ended. As a value, because SystemExit that leaves a task ends the loop of all, and the error of a
+    cancelled one would reach the thread as that of another library."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+async def _result_of(run: Run, coroutine: Coroutine[Any, Any, Any]) -> _Returned:
+    run.task = asyncio.current_task()
+    if run.end is not None:  # told to end before there was a task to cancel
+        coroutine.close()
+        return _Returned(error=JobCancelledError(run.job.id))
+    try:
+        return _Returned(value=await coroutine)
+    except BaseException as error:  # noqa: BLE001 - user code
+        return _Returned(error=error)
 
 
 def _moving_mean(mean: float, duration: float) -> float:

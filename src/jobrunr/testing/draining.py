@@ -110,7 +110,7 @@ def _watched(call: Callable[P, R], verdicts: list[BaseException]) -> Callable[P,
     return watched
 
 
-def _run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
+def _run_coroutine(run: Run, coroutine: Coroutine[Any, Any, Any]) -> Any:
     """On a loop of its own: in this thread, or in another when a loop runs here already."""
     try:
         asyncio.get_running_loop()
