@@ -166,10 +166,9 @@ def _checked(activator: object, filters: object, retry: object) -> tuple[JobFilt
         raise WrongSettingError("activator", activator, "code", "a function that takes a class and returns an instance")
     if retry is not None and not is_policy(retry):
         raise WrongSettingError("retry", retry, "code", POLICIES)
-    given = tuple(filters) if isinstance(filters, Iterable) else (filters,)
-    for each in given:
-        if each is filters or not isinstance(each, JobFilter):
-            raise WrongSettingError("filters", filters, "code", "a list of instances of JobFilter, such as [Audit()]")
+    given = tuple(filters) if isinstance(filters, Iterable) else None
+    if given is None or not all(isinstance(each, JobFilter) for each in given):
+        raise WrongSettingError("filters", filters, "code", "a list of instances of JobFilter, such as [Audit()]")
     return given
 
 

@@ -15,9 +15,18 @@ from jobrunr.jobs import Job
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """Try again after a delay; a delay of zero means at once."""
+    """Try again after a delay; a delay of zero or less means at once."""
 
     after: timedelta
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.after, timedelta):
+            raise OptionError(f"Retry wants a timedelta, such as Retry(timedelta(seconds=5)), not {self.after!r:.100}.")
+
+    @property
+    def delay(self) -> timedelta:
+        """How long to wait: not less than nothing, and not longer than dates reach."""
+        return min(max(self.after, timedelta(0)), timedelta(seconds=_LONGEST))
 
 
 class GiveUp(msgspec.Struct, frozen=True):
@@ -27,6 +36,17 @@ class GiveUp(msgspec.Struct, frozen=True):
 
 
 RetryDecision = Retry | GiveUp
+
+
+def checked_decision(decision: object) -> RetryDecision:
+    """What a policy or a filter of the application answered, if that is a decision.
+
+    Raises:
+        OptionError: it is none.
+    """
+    if not isinstance(decision, Retry | GiveUp):
+        raise OptionError(f"{decision!r:.100} is no decision about a retry; return Retry(timedelta(...)) or GiveUp('why').")
+    return decision
 
 
 @runtime_checkable

@@ -5,6 +5,8 @@ What people see in a row of a table is limited in characters; what fills memory 
 
 from __future__ import annotations
 
+import re
+
 
 def storable(text: str, limit: int | None = None) -> str:
     r"""Replace what databases refuse by �, and cut the end off when the text is longer than `limit` characters.
@@ -17,7 +19,7 @@ def storable(text: str, limit: int | None = None) -> str:
     if limit is not None and len(text) > limit:
         text = text[: limit - 1] + "…"
     if not text.isascii():
-        text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        text = _SURROGATE.sub("�", text)
     return text.replace("\0", "�")
 
 
@@ -48,6 +50,8 @@ def shortened(text: str, size: int) -> str:
     head, tail = _head(text, room - room // 2), _tail(text, room // 2)
     return f"{head}\n[... {len(text) - len(head) - len(tail)} characters left out ...]\n{tail}"
 
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _NOTE = 45
 """The note about what is left out takes up to so many bytes."""
