@@ -43,6 +43,11 @@ class Run:
         """What to cancel, once a coroutine runs."""
 
     @property
+    def claim(self) -> Claim:
+        """The right to write about it."""
+        return claim_of(self.job)
+
+    @property
     def begun(self) -> bool:
         """Whether it got a slot."""
         return self.begun_at > 0

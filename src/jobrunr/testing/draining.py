@@ -52,7 +52,7 @@ def drain(jobrunr: JobRunr, *, most: int = MOST) -> list[Job]:
     [<JobState.SUCCEEDED: 'SUCCEEDED'>]
     """
     storage = jobrunr.storage
-    recorder = Recorder(storage, jobrunr.filters, jobrunr.settings, refused=lambda job_id: None)
+    recorder = Recorder(storage, jobrunr.filters, jobrunr.settings, refused=lambda claim: None)
     performer = jobrunr.performer(clock=storage)
     ran: list[JobId] = []
     with _registered(storage) as server, _keeping_logs(recorder, jobrunr.settings.log_level):
