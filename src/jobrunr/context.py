@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, overload
 
-import msgspec
-
 from jobrunr.clock import Clock
 from jobrunr.errors import JobCancelledError, NoCurrentJobError
 from jobrunr.ids import JobId
-from jobrunr.jobs import Job
+from jobrunr.jobs import ANYTHING, Job, decode_stored
 from jobrunr.json_values import NotStorableError, to_strict_json
 from jobrunr.progress import PROGRESS, ProgressBar
 from jobrunr.states import JobState
+from jobrunr.texts import storable
 
 T = TypeVar("T")
 
 METADATA = "metadata."
 """Prefix of the keys under which a job's metadata is stored."""
+
+MAX_KEY_LENGTH = 100
 
 
 class RunJournal(Protocol):
@@ -183,8 +184,19 @@ class JobLog:
 
     def log(self, level: int, message: str, *args: object) -> None:
         context = self._context
-        text = str(message) % args if args else str(message)
+        text = _filled_in(str(message), args)
         context._journal.log(context._job, context._clock.now(), level, text)  # noqa: SLF001 - one thing in two classes
+
+
+def _filled_in(message: str, args: tuple[object, ...]) -> str:
+    """A message with its arguments. One that they do not fit is kept beside them: a job does not fail for what it says."""
+    if not args:
+        return message
+    values: object = args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
+    try:
+        return message % values
+    except Exception:  # noqa: BLE001 - the arguments are user code: their formatting can raise anything
+        return f"{message} {args!r}"
 
 
 class JobMetadata(MutableMapping[str, Any]):
@@ -194,7 +206,7 @@ class JobMetadata(MutableMapping[str, Any]):
         self._context = context
         stored = context._journal.read(context._job)  # noqa: SLF001 - one thing in two classes
         self._values = {
-            key.removeprefix(METADATA): msgspec.json.decode(value)
+            key.removeprefix(METADATA): decode_stored(context._job.id, key, value, ANYTHING)  # noqa: SLF001
             for key, value in stored.items()
             if key.startswith(METADATA) and value != _REMOVED
         }
@@ -203,6 +215,8 @@ class JobMetadata(MutableMapping[str, Any]):
         return self._values[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
+        if not _is_key(key):
+            raise ValueError(f"metadata[{key!r:.200}] cannot be kept: a key is a text of 1 to {MAX_KEY_LENGTH} characters.")
         try:
             text = to_strict_json(value).decode()
         except NotStorableError as error:
@@ -225,6 +239,10 @@ class JobMetadata(MutableMapping[str, Any]):
 
     def _write(self, key: str, value: str) -> None:
         self._context._journal.put(self._context._job, METADATA + key, value)  # noqa: SLF001
+
+
+def _is_key(key: object) -> bool:
+    return isinstance(key, str) and 0 < len(key) <= MAX_KEY_LENGTH and key == storable(key)
 
 
 _REMOVED = ""

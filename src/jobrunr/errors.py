@@ -6,6 +6,7 @@ Each class takes facts and makes its own sentence: what happened, to which job o
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import get_args
 from uuid import UUID
 
 
@@ -85,6 +86,21 @@ class ConcurrentJobModificationError(JobRunrError):
     def __init__(self, job_id: UUID, tries: int) -> None:
         self.job_id = job_id
         super().__init__(f"Job {job_id} was changed by others during {tries} tries to change it. Look at it and try again.")
+
+
+class ResultTypeError(JobRunrError):
+    """The result of a job does not have the type that was asked for."""
+
+    def __init__(self, job_id: UUID, type: object, state: str, result: object, why: str) -> None:
+        self.job_id = job_id
+        name = getattr(type, "__qualname__", type) if not get_args(type) else type
+        if result is None:
+            advice = f"It has no result: it is {state}, or its function returned None."
+        elif isinstance(result, dict) and result.keys() == {"left_out"}:
+            advice = f"It was too large to keep: {result['left_out']}."
+        else:
+            advice = f"It is {result!r:.200}. Ask for what the function returns, or look at job.result."
+        super().__init__(f"The result of job {job_id} is no {name}: {why}. {advice}")
 
 
 # -- running jobs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -59,9 +60,6 @@ class JobFilters:
 
     def __init__(self, filters: Iterable[JobFilter] = ()) -> None:
         self._filters = tuple(filters)
-        for each in self._filters:
-            if not isinstance(each, JobFilter):
-                raise TypeError(f"{each!r} is no JobFilter; pass instances: filters=[Audit()].")
         self._hooks = {hook: self._overriding(hook) for hook in _HOOKS}
 
     def with_more(self, filters: Iterable[JobFilter]) -> JobFilters:
@@ -76,8 +74,8 @@ class JobFilters:
         for each in self._hooks["creating"]:
             try:
                 job = each.creating(job) or job
-            except Exception:  # noqa: BLE001 - whatever a filter raises
-                _report(each, "creating", job.id)
+            except BaseException as error:  # noqa: BLE001 - whatever a filter raises
+                _report(error, each, "creating", job.id)
         return job
 
     def elect_state(self, job: Job, exception: BaseException, decision: RetryDecision) -> RetryDecision:
@@ -108,8 +106,8 @@ class JobFilters:
         for each in self._hooks[hook]:
             try:
                 getattr(each, hook)(*facts)
-            except Exception:  # noqa: BLE001 - whatever a filter raises
-                _report(each, hook, job_id)
+            except BaseException as error:  # noqa: BLE001 - whatever a filter raises
+                _report(error, each, hook, job_id)
 
     def _overriding(self, hook: str) -> tuple[JobFilter, ...]:
         return tuple(f for f in self._filters if getattr(type(f), hook, None) is not getattr(JobFilter, hook))
@@ -118,5 +116,9 @@ class JobFilters:
 _HOOKS = ("creating", "created", "elect_state", "state_changed", "processing", "succeeded", "failed", "failed_after_retries")
 
 
-def _report(failed: JobFilter, hook: str, job_id: UUID) -> None:
+def _report(error: BaseException, failed: JobFilter, hook: str, job_id: UUID) -> None:
+    """Log what a filter raised. What ends a process, it must not end from a thread of a server; in the main thread it may be
+    Ctrl-C, or what the handler of a signal raised, and is not the filter's."""
+    if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
+        raise error
     _log.exception("filter %s.%s failed for job %s; the job goes on", type(failed).__qualname__, hook, job_id)

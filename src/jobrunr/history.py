@@ -58,7 +58,7 @@ def read_lines(lines: str) -> tuple[StateChange, ...]:
 def _read_line(line: str) -> StateChange:
     try:
         return _decoder.decode(line)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         return StateChange(
             state=JobState.FAILED, at=_NO_TIME, reason=f"This entry of the history cannot be read ({error}): {line[:200]}"
         )

@@ -12,10 +12,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from jobrunr.clock import Clock, SyncedClock
+from jobrunr.errors import WrongSettingError
 from jobrunr.filters import JobFilter, JobFilters
 from jobrunr.module_places import application_of
 from jobrunr.registry import JobActivator, JobRegistry
-from jobrunr.retries import ExponentialBackoff, FixedDelays, RetryPolicy
+from jobrunr.retries import POLICIES, ExponentialBackoff, FixedDelays, RetryPolicy, can_be_called, is_policy
 from jobrunr.scheduler.job_builder import JobBuilder
 from jobrunr.scheduler.job_scheduler import JobScheduler
 from jobrunr.server.background_job_server import BackgroundJobServer
@@ -44,7 +45,8 @@ class JobRunr:
         settings: any setting by its name (see the page on settings); goes before environment and files.
 
     Raises:
-        SettingsError: a setting has an unknown name or a wrong value; the message lists what is allowed.
+        SettingsError: a setting has an unknown name or a wrong value, or `activator`, `filters` or `retry` are none; the
+            message says what is allowed.
 
     >>> jobrunr = JobRunr("memory://", retries=3)
     >>> jobrunr.settings.retries
@@ -61,6 +63,7 @@ class JobRunr:
         application: str | None = None,
         **settings: Any,
     ) -> None:
+        filters = _checked(activator, filters, retry)
         if isinstance(storage, str):
             settings["url"] = storage
         if isinstance(retry, FixedDelays):
@@ -70,10 +73,10 @@ class JobRunr:
         self._storage: StorageProvider | None = None
         self._is_set_up = False
         self._lock = threading.RLock()
-        self._activator = activator or _instance_without_arguments
+        self._activator = _instance_without_arguments if activator is None else activator
         self.filters = JobFilters(filters)
         """The filters of the application, as one."""
-        self._retry = retry or _retry_of(self.settings)
+        self._retry = _retry_of(self.settings) if retry is None else retry
         self.registry = JobRegistry(application or _application_of_caller(), self.settings.allowed_targets)
         """Which functions are offered as jobs."""
         builder = JobBuilder(self.registry, self.settings, self.filters)
@@ -155,6 +158,18 @@ class JobRunr:
 def _application_of_caller() -> str | None:
     """The top-level package of whoever makes the `JobRunr`: what it calls its own may run as a job."""
     return application_of(sys._getframe(2).f_globals.get("__name__", ""))  # noqa: SLF001 - the one way to know who calls
+
+
+def _checked(activator: object, filters: object, retry: object) -> tuple[JobFilter, ...]:
+    """Refuse now what would otherwise fail every job later. Returns the filters."""
+    if activator is not None and not can_be_called(activator, 1):
+        raise WrongSettingError("activator", activator, "code", "a function that takes a class and returns an instance")
+    if retry is not None and not is_policy(retry):
+        raise WrongSettingError("retry", retry, "code", POLICIES)
+    given = tuple(filters) if isinstance(filters, Iterable) else None
+    if given is None or not all(isinstance(each, JobFilter) for each in given):
+        raise WrongSettingError("filters", filters, "code", "a list of instances of JobFilter, such as [Audit()]")
+    return given
 
 
 def _instance_without_arguments(cls: type) -> Any:

@@ -11,9 +11,10 @@ from uuid import UUID
 
 import msgspec
 
-from jobrunr.errors import UnreadableJobError
+from jobrunr.errors import ResultTypeError, UnreadableJobError
 from jobrunr.history import StateChange, read_lines
 from jobrunr.ids import JobId
+from jobrunr.json_values import decoder_of
 from jobrunr.states import JobState
 
 T = TypeVar("T")
@@ -130,7 +131,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             UnreadableJobError: what is stored are no labels.
         """
-        return () if self.labels_json is None else _decode(self.id, "labels", self.labels_json, _labels)
+        return () if self.labels_json is None else decode_stored(self.id, "labels", self.labels_json, _labels)
 
     @property
     def extras(self) -> JobExtras:
@@ -139,7 +140,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             UnreadableJobError: what is stored cannot be read.
         """
-        return NO_EXTRAS if self.extras_json is None else _decode(self.id, "extras", self.extras_json, _extras)
+        return NO_EXTRAS if self.extras_json is None else decode_stored(self.id, "extras", self.extras_json, _extras)
 
     @property
     def history(self) -> tuple[StateChange, ...]:
@@ -177,16 +178,26 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def result(self) -> Any:
-        """What the job returned, as plain JSON data (None while there is none)."""
-        return None if self.result_json is None else msgspec.json.decode(self.result_json)
+        """What the job returned, as plain JSON data (None while there is none).
+
+        Raises:
+            UnreadableJobError: what is stored is no JSON.
+        """
+        return None if self.result_json is None else decode_stored(self.id, "result", self.result_json, ANYTHING)
 
     def result_as(self, type: type[T]) -> T:
         """What the job returned, as a type of yours.
 
         Raises:
-            msgspec.ValidationError: the result does not have this type.
+            ResultTypeError: the result does not have this type; there is none yet, for one.
+            UnreadableJobError: what is stored is no JSON.
         """
-        return msgspec.json.decode(self.result_json or "null", type=type)
+        decoder = decoder_of(type)
+        try:
+            built: T = decoder.decode("null" if self.result_json is None else self.result_json)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise ResultTypeError(self.id, type, self.state, self.result, str(error)) from error
+        return built
 
     @property
     def last_exception(self) -> StateChange | None:
@@ -197,15 +208,27 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 EXPIRED = "the time for which finished jobs are kept is over"
 
 
+ANYTHING = msgspec.json.Decoder[Any](Any)
+"""Reads any JSON as plain data."""
+
 _labels = msgspec.json.Decoder(tuple[str, ...])
 _extras = msgspec.json.Decoder(JobExtras)
 
 
-def _decode(job_id: JobId, column: str, text: str, decoder: msgspec.json.Decoder[T]) -> T:
+def decode_stored(job_id: JobId, what: str, text: str, decoder: msgspec.json.Decoder[T]) -> T:
+    """Read JSON that is kept with a job.
+
+    Arguments:
+        what: what it is, for the message.
+
+    Raises:
+        UnreadableJobError: it is none, or not of the type that the decoder wants.
+    """
     try:
         return decoder.decode(text)
-    except (msgspec.MsgspecError, UnicodeError) as error:
-        raise UnreadableJobError(job_id, f"its {column} are {text[:100]!r} ({error})") from None
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        verb = "are" if what in {"labels", "extras"} else "is"
+        raise UnreadableJobError(job_id, f"its {what} {verb} {text[:100]!r} ({error})") from None
 
 
 class JobUpdate(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import msgspec
 from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilter
 from jobrunr.ids import JobId
-from jobrunr.retries import RetryPolicy
+from jobrunr.retries import POLICIES, RetryPolicy, is_policy
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -93,7 +93,7 @@ _are_exceptions = _are(lambda value: isinstance(value, type) and issubclass(valu
 _RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("name", _is_text, "a text"),
     ("retries", lambda value: _is_whole(value) and value in RETRIES, "a number from 0 (never) to 10000"),
-    ("retry", callable, "ExponentialBackoff, FixedDelays or a function of job, exception and attempt"),
+    ("retry", is_policy, POLICIES),
     ("retry_on", _are_exceptions, "a list of exception classes, such as [ValueError]"),
     ("no_retry_on", _are_exceptions, "a list of exception classes, such as [ValueError]"),
     ("labels", _are(_is_text), "a list of texts, such as ['mail']"),

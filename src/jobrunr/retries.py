@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,9 +15,18 @@ from jobrunr.jobs import Job
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """Try again after a delay; a delay of zero means at once."""
+    """Try again after a delay; a delay of zero or less means at once."""
 
     after: timedelta
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.after, timedelta):
+            raise OptionError(f"Retry wants a timedelta, such as Retry(timedelta(seconds=5)), not {self.after!r:.100}.")
+
+    @property
+    def delay(self) -> timedelta:
+        """How long to wait: not less than nothing, and not longer than dates reach."""
+        return min(max(self.after, timedelta(0)), timedelta(seconds=_LONGEST))
 
 
 class GiveUp(msgspec.Struct, frozen=True):
@@ -26,6 +36,17 @@ class GiveUp(msgspec.Struct, frozen=True):
 
 
 RetryDecision = Retry | GiveUp
+
+
+def checked_decision(decision: object) -> RetryDecision:
+    """What a policy or a filter of the application answered, if that is a decision.
+
+    Raises:
+        OptionError: it is none.
+    """
+    if not isinstance(decision, Retry | GiveUp):
+        raise OptionError(f"{decision!r:.100} is no decision about a retry; return Retry(timedelta(...)) or GiveUp('why').")
+    return decision
 
 
 @runtime_checkable
@@ -118,6 +139,32 @@ _LONGEST = timedelta(days=3650).total_seconds()
 
 def _seconds(value: float | timedelta) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+POLICIES = "ExponentialBackoff(...), FixedDelays(...), or a function of job, exception and attempt"
+"""What may be a policy, for people."""
+
+
+def is_policy(value: object) -> bool:
+    """Whether something may be a policy, as far as one can tell before it is called.
+
+    >>> is_policy(FixedDelays(5)), is_policy(FixedDelays), is_policy(5)
+    (True, False, False)
+    """
+    return not isinstance(value, type) and can_be_called(value, 3)
+
+
+def can_be_called(value: object, arguments: int) -> bool:
+    """Whether something can be called with so many arguments, and answers instead of making a coroutine."""
+    if not callable(value) or inspect.iscoroutinefunction(value):
+        return False
+    try:
+        inspect.signature(value).bind(*range(arguments))
+    except TypeError:
+        return False
+    except ValueError:  # written in C, and does not tell
+        return True
+    return True
 
 
 # -- policies that travel with a job

@@ -86,11 +86,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_result_size: Size = 2**20
     """A result that takes more bytes of JSON is not kept; a note stands in its place."""
     max_traceback_size: Size = 2**15
-    """A traceback of more bytes is cut in the middle."""
+    """A traceback that takes more bytes (in UTF-8) is cut in the middle."""
     max_log_lines: Annotated[int, whole(0, 10_000_000)] = 10_000
     """How many lines of each attempt are kept with the job."""
     max_log_line_size: Size = 2**13
-    """A line of more bytes is cut."""
+    """A line that takes more bytes (in UTF-8) is cut at its end."""
     log_level: Level = "INFO"
     """What a job logs below this level is not kept with it."""
 

@@ -1,6 +1,11 @@
-"""Text that every database takes: no NUL, no lone surrogates, and not longer than it should be."""
+"""Text that every database takes: no NUL, no lone surrogates, and not longer than it should be.
+
+What people see in a row of a table is limited in characters; what fills memory and storage, in bytes of UTF-8.
+"""
 
 from __future__ import annotations
+
+import re
 
 
 def storable(text: str, limit: int | None = None) -> str:
@@ -14,22 +19,54 @@ def storable(text: str, limit: int | None = None) -> str:
     if limit is not None and len(text) > limit:
         text = text[: limit - 1] + "…"
     if not text.isascii():
-        text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        text = _SURROGATE.sub("�", text)
     return text.replace("\0", "�")
 
 
-def shortened(text: str, limit: int) -> str:
-    r"""Text with its middle left out when it is longer than `limit` characters; the ends of a traceback say most.
+def storable_line(text: str, size: int) -> str:
+    """As `storable`, but with its end cut off when it takes more than `size` bytes.
 
-    >>> shortened("abcdefghij" * 10, 60)
+    >>> storable_line("größer", size=7)
+    'grö…'
+    """
+    # No more characters than bytes can stay, so that an endless text is not looked through to its end.
+    text = storable(text[: size + 1])
+    if _fits(text, size):
+        return text
+    return _head(text, size - _ELLIPSIS) + "…" if size >= _ELLIPSIS else _head(text, size)
+
+
+def shortened(text: str, size: int) -> str:
+    r"""Text with its middle left out when it takes more than `size` bytes; the ends of a traceback say most.
+
+    >>> shortened("abcdefghij" * 10, 65)
     'abcdefghij\n[... 80 characters left out ...]\nabcdefghij'
     """
-    if len(text) <= limit:
+    if _fits(text, size):
         return text
-    room = max(limit - _NOTE_LENGTH, 0)
-    note = f"\n[... {len(text) - room} characters left out ...]\n"
-    return text[: room - room // 2] + note + text[len(text) - room // 2 :]
+    room = size - _NOTE
+    if room <= 0:
+        return _head(text, size)
+    head, tail = _head(text, room - room // 2), _tail(text, room // 2)
+    return f"{head}\n[... {len(text) - len(head) - len(tail)} characters left out ...]\n{tail}"
 
 
-_NOTE_LENGTH = 40
-"""The note about what is left out takes up to so many characters."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_NOTE = 45
+"""The note about what is left out takes up to so many bytes."""
+
+_ELLIPSIS = len("…".encode())
+
+
+def _fits(text: str, size: int) -> bool:
+    return len(text) <= size and (text.isascii() or len(text.encode()) <= size)
+
+
+def _head(text: str, size: int) -> str:
+    """The beginning, as much as fits; no character is cut into pieces."""
+    return text[:size].encode()[:size].decode(errors="ignore")
+
+
+def _tail(text: str, size: int) -> str:
+    return text[len(text) - size :].encode()[-size:].decode(errors="ignore") if size else ""

@@ -8,8 +8,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from jobrunr import Job, JobFilter, JobId, JobRunr, JobState
-from jobrunr.errors import ConcurrentJobModificationError, IllegalJobStateChangeError, JobNotFoundError, OptionError
+from jobrunr.errors import (
+    ConcurrentJobModificationError,
+    IllegalJobStateChangeError,
+    JobNotFoundError,
+    OptionError,
+    UnreadableJobError,
+)
 from jobrunr.jobs import JobUpdate
+from jobrunr.storage.contract import RunRecord
 from jobrunr.storage.memory import MemoryStorageProvider
 from jobrunr.testing import factories
 from tests.server import jobs
@@ -118,3 +125,13 @@ def test_jobs_are_found_by_what_is_asked_for(app: JobRunr) -> None:
     assert (len(first), len(rest), rest.next) == (3, 2, None)
     assert first[0].id == ids[-1]
     assert app.scheduler.counts()[JobState.ENQUEUED] == 6
+
+
+def test_what_a_damaged_job_keeps_is_an_error_that_names_it(app: JobRunr) -> None:
+    job = factories.processing(app.storage)
+    kept = {"metadata.provider": "nonsense", "progress.1": "[]", "progress.first": "{}"}
+    app.storage.append([RunRecord(claim=factories.claim_of(job), data=kept)])
+    with pytest.raises(UnreadableJobError, match=rf"Job {job.id} cannot be read: its metadata.provider is 'nonsense'"):
+        app.scheduler.metadata(job.id)
+    with pytest.raises(UnreadableJobError, match=rf"Job {job.id} cannot be read: its progress.1 is"):
+        app.scheduler.progress(job.id)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobrunr import JobFilter, JobRunr, JobScheduler
-from jobrunr.errors import OptionError
+from jobrunr import ExponentialBackoff, FixedDelays, GiveUp, JobFilter, JobRunr, JobScheduler, job
+from jobrunr.errors import OptionError, WrongSettingError
 from tests.server.jobs import fail
 
 
@@ -48,9 +48,57 @@ def test_an_id_may_be_text_and_must_be_one(scheduler: JobScheduler, verb: str) -
         getattr(scheduler, verb)("order-17")
 
 
-def test_a_filter_is_an_instance() -> None:
-    with pytest.raises(TypeError, match="pass instances"):
-        JobRunr("memory://", filters=[JobFilter])  # type: ignore[list-item]
+async def activate_later(cls: type) -> Any:
+    return cls()
+
+
+A_FUNCTION_OF_THREE = "ExponentialBackoff(...), FixedDelays(...), or a function of job, exception and attempt"
+
+
+@pytest.mark.parametrize(
+    ("given", "allowed"),
+    [
+        ({"retry": 5}, A_FUNCTION_OF_THREE),
+        ({"retry": 0}, A_FUNCTION_OF_THREE),
+        ({"retry": FixedDelays}, A_FUNCTION_OF_THREE),
+        ({"retry": ExponentialBackoff}, A_FUNCTION_OF_THREE),
+        ({"retry": lambda job, exception: None}, A_FUNCTION_OF_THREE),
+        ({"activator": "container"}, "a function that takes a class and returns an instance"),
+        ({"activator": False}, "a function that takes a class and returns an instance"),
+        ({"activator": lambda: None}, "a function that takes a class and returns an instance"),
+        ({"activator": activate_later}, "a function that takes a class and returns an instance"),
+        ({"filters": [JobFilter]}, "a list of instances of JobFilter"),
+        ({"filters": JobFilter()}, "a list of instances of JobFilter"),
+        ({"filters": None}, "a list of instances of JobFilter"),
+        ({"filters": "audit"}, "a list of instances of JobFilter"),
+        ({"filters": [JobFilter(), print]}, "a list of instances of JobFilter"),
+    ],
+)
+def test_what_an_application_hands_over_is_looked_at_at_once(given: dict[str, Any], allowed: str) -> None:
+    with pytest.raises(WrongSettingError, match=f"Setting {next(iter(given))} cannot be ") as caught:
+        JobRunr("memory://", **given)
+    assert allowed in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"retry": FixedDelays(1)},
+        {"retry": lambda *facts: GiveUp("no")},
+        {"activator": dict.fromkeys},
+        {"activator": lambda cls, *, scope="job": cls()},
+        {"filters": (each for each in [JobFilter()])},
+        {"filters": ()},
+    ],
+)
+def test_what_can_be_used_is_taken(given: dict[str, Any]) -> None:
+    JobRunr("memory://", **given)
+
+
+def test_a_policy_on_a_function_is_looked_at_too() -> None:
+    with pytest.raises(OptionError, match="retry cannot be") as caught:
+        job(retry=FixedDelays)(fail)  # type: ignore[arg-type]
+    assert A_FUNCTION_OF_THREE in str(caught.value)
 
 
 def test_times_are_stored_in_utc(scheduler: JobScheduler) -> None:

@@ -115,6 +115,14 @@ async def wait_until_cancelled_async(key: str) -> None:
         gates[key + " ended"].set()
 
 
+def returns_waiting_coroutine(key: str) -> Any:
+    return wait_until_cancelled_async(key)
+
+
+def returns_leaving_coroutine(how: str) -> Any:
+    return leave_async(how)
+
+
 def chatty(lines: int) -> None:
     context = current_job()
     logging.getLogger("shop.mail").warning("from the standard library: %s", lines)
@@ -160,3 +168,46 @@ class Mailer:
     @classmethod
     def kind(cls) -> str:
         return cls.__name__
+
+
+async def leaves_a_task_that_ends_the_loop() -> str:
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    task = asyncio.get_running_loop().create_task(leave())
+    await asyncio.sleep(0.01)
+    return type(task.exception()).__name__
+
+
+async def leaves_a_task_behind(key: str) -> None:
+    async def tidy_up_in_the_end() -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            note(key, "tidied up")
+
+    seen[f"{key} task"].append(asyncio.get_running_loop().create_task(tidy_up_in_the_end()))
+    await asyncio.sleep(0)
+
+
+def logs_badly() -> None:
+    log = current_job().log
+    log.info("%(user)s has %(count)d", {"user": "ada", "count": 2})
+    log.info("%d of them", "many")
+    log.info("100 %")
+
+
+class Watched:
+    """Its activator looks around."""
+
+    async def go(self) -> None:
+        await asyncio.sleep(0)
+
+
+def logs_after_waiting(key: str) -> None:
+    context = current_job()
+    name = f"{key} {context.attempt}"
+    note(key, context.attempt)
+    gates[name].wait(30)
+    context.log.info("still here")
+    gates[name + " logged"].set()

@@ -21,7 +21,9 @@ from tests.server.conftest import FAST, Watch, eventually
 Finished = Callable[..., Job]
 
 
-@pytest.mark.parametrize("function", [jobs.wait_until_cancelled, jobs.wait_until_cancelled_async])
+@pytest.mark.parametrize(
+    "function", [jobs.wait_until_cancelled, jobs.wait_until_cancelled_async, jobs.returns_waiting_coroutine]
+)
 def test_deleting_a_running_job_cancels_it_within_a_second(
     app: JobRunr, watch: Watch, function: Callable[[str], Any], request: pytest.FixtureRequest
 ) -> None:
@@ -39,7 +41,10 @@ def test_deleting_a_running_job_cancels_it_within_a_second(
     assert job.history[-1].reason == "not wanted"
 
 
-@pytest.mark.parametrize("function", [jobs.wait_until_cancelled, jobs.wait_until_cancelled_async, jobs.wait_for])
+@pytest.mark.parametrize(
+    "function",
+    [jobs.wait_until_cancelled, jobs.wait_until_cancelled_async, jobs.returns_waiting_coroutine, jobs.wait_for],
+)
 def test_a_job_that_outlasts_the_grace_is_given_back_unharmed(
     app: JobRunr, function: Callable[[str], Any], request: pytest.FixtureRequest
 ) -> None:

@@ -97,7 +97,7 @@ def test_rules_name_exceptions_and_their_subclasses(app: JobRunr, finished: Fini
 
 
 @pytest.mark.parametrize("how", ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "CancelledError"])
-@pytest.mark.parametrize("function", [jobs.leave, jobs.leave_async])
+@pytest.mark.parametrize("function", [jobs.leave, jobs.leave_async, jobs.returns_leaving_coroutine])
 def test_leaving_by_force_is_a_failure_and_the_worker_lives(
     app: JobRunr, finished: Finished, function: Callable[..., Any], how: str
 ) -> None:

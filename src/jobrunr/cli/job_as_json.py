@@ -63,7 +63,7 @@ def read(text: str) -> Any:
     """Stored JSON as plain values; what is no JSON, as the text that it is."""
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return text
 
 

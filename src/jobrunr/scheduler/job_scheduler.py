@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,7 +16,7 @@ from jobrunr.context import METADATA
 from jobrunr.errors import ConcurrentJobModificationError, JobNotFoundError, OptionError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
-from jobrunr.jobs import Job, JobUpdate, NewJob
+from jobrunr.jobs import ANYTHING, Job, JobUpdate, NewJob, decode_stored
 from jobrunr.options import JobOptions
 from jobrunr.progress import PROGRESS, Progress
 from jobrunr.retries import RetryPolicy
@@ -263,20 +264,30 @@ class JobScheduler:
         return self._storage().logs(JobId.of(job_id))
 
     def metadata(self, job_id: UUID | str) -> dict[str, Any]:
-        """The metadata that a job keeps."""
+        """The metadata that a job keeps.
+
+        Raises:
+            UnreadableJobError: what is stored is no JSON.
+        """
+        job_id = JobId.of(job_id)
         return {
-            key.removeprefix(METADATA): msgspec.json.decode(value)
-            for key, value in self._storage().data(JobId.of(job_id)).items()
+            key.removeprefix(METADATA): decode_stored(job_id, key, value, ANYTHING)
+            for key, value in self._storage().data(job_id).items()
             if key.startswith(METADATA) and value
         }
 
     def progress(self, job_id: UUID | str) -> Progress | None:
-        """The progress of the newest attempt that reported any."""
-        bars = {key: value for key, value in self._storage().data(JobId.of(job_id)).items() if key.startswith(PROGRESS)}
+        """The progress of the newest attempt that reported any.
+
+        Raises:
+            UnreadableJobError: what is stored is no progress.
+        """
+        job_id = JobId.of(job_id)
+        bars = {key: value for key, value in self._storage().data(job_id).items() if _PROGRESS_KEY.fullmatch(key)}
         if not bars:
             return None
         newest = max(bars, key=lambda key: int(key.removeprefix(PROGRESS)))
-        return msgspec.json.decode(bars[newest], type=Progress)
+        return decode_stored(job_id, newest, bars[newest], _progress)
 
     # -- steering jobs
 
@@ -331,6 +342,10 @@ def _announce(filters: JobFilters, jobs: Sequence[NewJob], stored: frozenset[Job
         for job in jobs:
             if job.id in stored:
                 filters.created(job)
+
+
+_PROGRESS_KEY = re.compile(re.escape(PROGRESS) + "[0-9]{1,18}")
+_progress = msgspec.json.Decoder(Progress)
 
 
 def _id_or_none(value: UUID | str | None) -> JobId | None:

@@ -14,7 +14,6 @@ from jobrunr.clock import SyncedClock
 from jobrunr.context import JobContext, JobLogHandler
 from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
-from jobrunr.ids import JobId
 from jobrunr.server.cancellation import Cancellation
 from jobrunr.server.duties.expire import Expire
 from jobrunr.server.duties.promote import Promote
@@ -28,7 +27,7 @@ from jobrunr.server.run import Run, RunEnd
 from jobrunr.server.service import Service
 from jobrunr.server.workers import Workers
 from jobrunr.settings import Settings
-from jobrunr.storage.contract import Listener, Retention, StorageProvider
+from jobrunr.storage.contract import Claim, Listener, Retention, StorageProvider
 from jobrunr.transitions import Author
 
 _log = logging.getLogger("jobrunr.server")
@@ -84,6 +83,7 @@ class BackgroundJobServer:
         self._listener: Listener | None = None
         self._outage = Outage()
         self._hurry = threading.Event()
+        self._stopping = threading.Lock()
         self._stopped = threading.Event()
         self._services: list[Service] = []
         self._duties: list[Service] = []
@@ -100,7 +100,11 @@ class BackgroundJobServer:
         if self._services:
             raise RuntimeError("This server was started before. Make a new one with jobrunr.server().")
         self._listener = self._storage.listener(self._settings.queues)
-        self._membership.join()
+        try:
+            self._membership.join()
+        except BaseException:
+            self._listener.close()
+            raise
         self._make_services()
         logging.getLogger().addHandler(self._log_handler)
         for service in self._services:
@@ -114,10 +118,15 @@ class BackgroundJobServer:
             grace: seconds to wait for running jobs; the setting ``shutdown_grace`` when None.
 
         Returns:
-            how many jobs were still running after that and had to be given back.
+            how many jobs were still running after that and had to be given back. Of several threads that stop it, the first
+            is told; the others wait until it is down.
         """
-        if not self._services or self._stopped.is_set():
-            return 0
+        with self._stopping:
+            if not self._services or self._stopped.is_set():
+                return 0
+            return self._stop_in_order(grace)
+
+    def _stop_in_order(self, grace: float | None) -> int:
         grace = self._settings.shutdown_grace.total_seconds() if grace is None else grace
         fetcher, recorder, heartbeat, cancellation = self._services[:4]
         fetcher.stop()
@@ -240,14 +249,14 @@ class BackgroundJobServer:
         for duty in self._duties:
             duty.wake()
 
-    def _take_away(self, job_id: JobId) -> None:
-        self._cancellation.take_away(job_id)
+    def _take_away(self, claim: Claim) -> None:
+        self._cancellation.take_away(claim)
 
     def _let_go(self) -> None:
         """The others have given our jobs away: everything that runs or waits here is theirs now."""
         self._workers.take_back(older_than=0.0)
         for run in self._workers.running():
-            self._workers.cancel(run.job.id, RunEnd.TAKEN_AWAY)
+            self._workers.cancel(run.claim, RunEnd.TAKEN_AWAY)
 
     def _hand_back(self, runs: Iterable[Run]) -> None:
         for run in runs:
@@ -264,7 +273,7 @@ class BackgroundJobServer:
         late = self._workers.running()
         for run in late:
             _log.warning("job %s (%s) is still running; it is cancelled and given back", run.job.id, run.job.name)
-            self._workers.cancel(run.job.id, RunEnd.SERVER_STOPS)
+            self._workers.cancel(run.claim, RunEnd.SERVER_STOPS)
         self._workers.wait_until_quiet(0.2 if self._hurry.is_set() else 1.0)
         return late
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from jobrunr.ids import JobId
-from jobrunr.server.run import RunEnd, claim_of
+from jobrunr.server.run import RunEnd
 from jobrunr.server.workers import Workers
-from jobrunr.storage.contract import StorageProvider
+from jobrunr.storage.contract import Claim, StorageProvider
 
 _log = logging.getLogger("jobrunr.server")
 
@@ -25,13 +24,15 @@ class Cancellation:
     def tick(self) -> float:
         runs = self._workers.running(longer_than=INTERVAL / 2)
         if runs:
-            held = self._storage.held([claim_of(run.job) for run in runs])
+            held = self._storage.held([run.claim for run in runs])
             for run in runs:
                 if run.job.id not in held and not run.is_over:
-                    self.take_away(run.job.id)
+                    self.take_away(run.claim)
         return INTERVAL
 
-    def take_away(self, job_id: JobId) -> None:
+    def take_away(self, claim: Claim) -> None:
         """Cancel a run whose claim no longer holds; whatever it still brings is dropped."""
-        if self._workers.cancel(job_id, RunEnd.TAKEN_AWAY):
-            _log.warning("job %s was deleted or given to another server while it ran here; its run is cancelled", job_id)
+        if self._workers.cancel(claim, RunEnd.TAKEN_AWAY):
+            _log.warning(
+                "job %s was deleted or given to another server while it ran here; its run is cancelled", claim.job_id
+            )

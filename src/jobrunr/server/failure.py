@@ -8,7 +8,8 @@ from jobrunr.history import ExceptionRecord
 from jobrunr.retries import class_name
 from jobrunr.texts import shortened, storable
 
-MAX_MESSAGE_SIZE = 2000
+MAX_MESSAGE_LENGTH = 2000
+"""Characters of a message that are kept; its whole text is in the traceback."""
 
 _OURS = ("jobrunr.server.", "jobrunr.testing.")
 
@@ -17,11 +18,11 @@ def record_exception(error: BaseException, max_traceback_size: int) -> Exception
     """Describe an exception with its causes. Our own frames at the top are left out.
 
     Arguments:
-        max_traceback_size: characters to keep; the middle of a longer traceback is left out.
+        max_traceback_size: bytes to keep; the middle of a longer traceback is left out.
     """
     return ExceptionRecord(
         type=storable(class_name(type(error)), 500),
-        message=storable(_message(error), MAX_MESSAGE_SIZE),
+        message=storable(_message(error), MAX_MESSAGE_LENGTH),
         traceback=shortened(storable(_traceback(error)), max_traceback_size),
     )
 

@@ -16,11 +16,22 @@ from jobrunr.jobs import Job, JobExtras
 from jobrunr.log_context import enter_log_context
 from jobrunr.options import JobOptions
 from jobrunr.registry import JobActivator, JobRegistry, Runnable
-from jobrunr.retries import GiveUp, Retry, RetryDecision, RetryPolicy, RetryRules, class_name, decide, read_policy
+from jobrunr.retries import (
+    GiveUp,
+    Retry,
+    RetryDecision,
+    RetryPolicy,
+    RetryRules,
+    checked_decision,
+    class_name,
+    decide,
+    read_policy,
+)
 from jobrunr.serialization import encode_result
-from jobrunr.server.failure import record_exception
+from jobrunr.server.failure import MAX_MESSAGE_LENGTH, record_exception
 from jobrunr.server.run import Outcome, Run, RunEnd, moment_after, outcome
 from jobrunr.settings import Settings
+from jobrunr.texts import storable
 from jobrunr.transitions import Author, fail, fail_and_retry, hand_back, succeed
 
 _NO_OPTIONS = JobOptions()
@@ -71,11 +82,11 @@ class Performer:
         except BaseException as error:  # noqa: BLE001 - user code: an import that exits must not end the worker
             return self.failed(run.job, error)
 
-    def perform(self, prepared: Prepared, run_coroutine: Callable[[Any], Any]) -> Outcome | None:
+    def perform(self, prepared: Prepared, run_coroutine: Callable[[Run, Any], Any]) -> Outcome | None:
         """Call a function in this thread, in a `contextvars.Context` that the caller made for it.
 
         Arguments:
-            run_coroutine: takes a coroutine that the function returned, runs it and returns its result.
+            run_coroutine: takes the run and a coroutine that the function returned, awaits it and returns its result.
 
         Returns:
             what became of the job; None when the run was taken away and nothing is to be recorded.
@@ -87,7 +98,7 @@ class Performer:
             filters.processing(run.job)
             result = prepared.call(*prepared.args, **prepared.kwargs)
             if inspect.iscoroutine(result):
-                result = run_coroutine(result)
+                result = run_coroutine(run, result)
             return self._succeeded(run, filters, result)
         except BaseException as error:  # noqa: BLE001 - user code: SystemExit of a job must not end the worker
             return self._ended(run, error)
@@ -124,9 +135,10 @@ class Performer:
         now = moment_after(job, self._clock.now())
         record = record_exception(error, self._settings.max_traceback_size)
         if isinstance(decision, GiveUp):
-            return outcome(job, fail(job, now, decision.why, record, by), final_failure=error)
+            why = storable(str(decision.why), MAX_MESSAGE_LENGTH)
+            return outcome(job, fail(job, now, why, record, by), final_failure=error)
         reason = f"retry {job.failures + 1} of {job.retries}"
-        update = fail_and_retry(job, now, "a retry follows", record, delay=decision.after, retry_reason=reason, by=by)
+        update = fail_and_retry(job, now, "a retry follows", record, delay=decision.delay, retry_reason=reason, by=by)
         return outcome(job, update, retried=True)
 
     def handed_back(self, run: Run) -> Outcome:
@@ -142,8 +154,8 @@ class Performer:
         """The decision, and the exception to record: a policy or a filter that raises fails the job with its own."""
         try:
             policy, rules = self._policy_and_rules(job, runnable, error)
-            decision = filters.elect_state(job, error, decide(job, error, policy, rules))
-        except Exception as broken:  # noqa: BLE001 - user code
+            decision = checked_decision(filters.elect_state(job, error, checked_decision(decide(job, error, policy, rules))))
+        except BaseException as broken:  # noqa: BLE001 - user code: even its SystemExit must not end the worker
             broken.__cause__ = broken.__cause__ or error
             return GiveUp(f"the decision about a retry raised {class_name(type(broken))}"), broken
         return decision, error
@@ -194,6 +206,8 @@ def _at_once(job: Job, exception: BaseException, attempt: int, /) -> Retry:
 
 
 def _enter(prepared: Prepared) -> None:
+    if prepared.run.end is not None:  # told to end before it began
+        raise JobCancelledError(prepared.run.job.id)
     enter(prepared.run.context)
     if prepared.extras.log_context:
         enter_log_context(prepared.extras.log_context)

@@ -18,9 +18,10 @@ from jobrunr.ids import JobId
 from jobrunr.jobs import Job
 from jobrunr.server.job_log import log_outcome
 from jobrunr.server.run import Outcome, claim_of
+from jobrunr.server.run import outcome as outcome_of
 from jobrunr.settings import Settings
 from jobrunr.storage.contract import Claim, LogLine, RunRecord, StorageProvider
-from jobrunr.texts import storable
+from jobrunr.texts import storable, storable_line
 from jobrunr.transitions import fail
 
 _log = logging.getLogger("jobrunr.server")
@@ -49,18 +50,19 @@ class Recorder:
         storage: where to write.
         filters: are told of each change of state after it was written.
         settings: how much of a log is kept.
-        refused: is called with the id of a job whose claim no longer holds.
+        refused: is called with a claim that no longer holds.
     """
 
     def __init__(
-        self, storage: StorageProvider, filters: JobFilters, settings: Settings, refused: Callable[[JobId], None]
+        self, storage: StorageProvider, filters: JobFilters, settings: Settings, refused: Callable[[Claim], None]
     ) -> None:
         self._storage = storage
         self._filters = filters
         self._settings = settings
         self._refused = refused
         self._log_level = logging.getLevelNamesMapping()[settings.log_level]
-        self._lock = threading.Lock()
+        # Held more than once by a thread in which a finalizer logs while it keeps a line: the collector runs anywhere.
+        self._lock = threading.RLock()
         self._notes: dict[Claim, _Notes] = {}
         self._lines: dict[Claim, int] = {}
         self._outcomes: list[Outcome] = []
@@ -88,7 +90,7 @@ class Recorder:
                     logging.WARNING,
                     f"The log ends here: {limit} lines are kept of each attempt (max_log_lines).",
                 )
-            text = storable(message, self._settings.max_log_line_size)
+            text = storable_line(message, self._settings.max_log_line_size)
             first = not self._notes
             self._notes_of(claim).logs.append(LogLine(job.attempts, seq, at, level, text))
         if first:
@@ -148,7 +150,7 @@ class Recorder:
             if not self._outcomes and (not self._notes or pause > 0):
                 self._empty.notify_all()
                 return max(pause, 0.001) if self._notes else 60.0
-            outcomes, self._outcomes = self._outcomes[:BATCH], self._outcomes[BATCH:]
+            outcomes = self._take_outcomes()
             notes, self._notes = self._notes, {}
             self._writing = True
         try:
@@ -162,18 +164,41 @@ class Recorder:
             self._writing = False
         return 0.0
 
+    def _take_outcomes(self) -> list[Outcome]:
+        """With the lock held: as many as go into one statement, and never two about one job: one of them will be refused."""
+        jobs: set[JobId] = set()
+        for outcome in self._outcomes[:BATCH]:
+            if outcome.job.id in jobs:
+                break
+            jobs.add(outcome.job.id)
+        taken, self._outcomes = self._outcomes[: len(jobs)], self._outcomes[len(jobs) :]
+        return taken
+
     def _write_notes(self, notes: dict[Claim, _Notes]) -> None:
         if not notes:
             return
         self._written_at = time.monotonic()
         records = [RunRecord(claim=claim, logs=tuple(n.logs), data=n.data) for claim, n in notes.items()]
-        kept = self._storage.append(records)
+        kept = self._append(records)
         for claim in notes:
             if claim.job_id not in kept:
                 self._lines.pop(claim, None)
-                self._refused(claim.job_id)
+                self._refused(claim)
+
+    def _append(self, records: list[RunRecord]) -> frozenset[JobId]:
+        try:
+            return self._storage.append(records)
+        except StorageUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the storage says but "later"
+            if len(records) > 1:  # one of them is bad: find it, and let its neighbours pass
+                return frozenset().union(*(self._append([record]) for record in records))
+            job_id = records[0].claim.job_id
+            _log.error("what job %s logged or kept cannot be stored and is left out", job_id, exc_info=error)
+            return frozenset({job_id})
 
     def _write_outcomes(self, outcomes: list[Outcome]) -> None:
+        """Write these. What is written is taken out of the list, so that what is left can be kept."""
         if not outcomes:
             return
         try:
@@ -183,32 +208,40 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - whatever the storage says but "later"
             if len(outcomes) == 1:
                 self._write_failure_instead(outcomes[0], error)
-                return
-            for outcome in outcomes:  # one of them is bad: find it, and let its neighbours pass
-                self._write_outcomes([outcome])
-            return
-        for outcome in outcomes:
-            self._lines.pop(claim_of(outcome.job), None)
-            if outcome.job.id in written:
-                log_outcome(outcome)
-                self.announce(outcome)
-            else:
-                _log.warning(
-                    "job %s is not ours any more; that it ended %s here is dropped", outcome.job.id, outcome.update.state
-                )
-                self._refused(outcome.job.id)
+                outcomes.clear()
+            while outcomes:  # one of them is bad: find it, and let its neighbours pass
+                self._write_outcomes(outcomes[:1])
+                del outcomes[0]
+        else:
+            done = outcomes.copy()
+            outcomes.clear()
+            for outcome in done:
+                self._tell(outcome, is_written=outcome.job.id in written)
+
+    def _tell(self, outcome: Outcome, *, is_written: bool) -> None:
+        claim = claim_of(outcome.job)
+        self._lines.pop(claim, None)
+        if is_written:
+            log_outcome(outcome)
+            self.announce(outcome)
+        else:
+            _log.warning("job %s is not ours any more; that it ended %s here is dropped", claim.job_id, outcome.update.state)
+            self._refused(claim)
 
     def _write_failure_instead(self, outcome: Outcome, error: Exception) -> None:
         """The storage refuses this outcome for good. The job must not stay PROCESSING for ever because of that."""
         job = outcome.job
         _log.error("the outcome of job %s cannot be stored, the job fails instead", job.id, exc_info=error)
         reason = storable(f"It ended {outcome.update.state}, but this could not be stored: {error}", 1000)
+        failure = outcome_of(job, fail(job, outcome.update.at, reason), final_failure=error)
         try:
-            self._storage.update([fail(job, outcome.update.at, reason)])
+            written = self._storage.update([failure.update])
         except StorageUnavailableError:
             raise
         except Exception:  # noqa: BLE001 - as above
             _log.exception("job %s stays PROCESSING until this server stops", job.id)
+        else:
+            self._tell(failure, is_written=job.id in written)
 
     def announce(self, outcome: Outcome) -> None:
         """Tell the filters what was written."""

@@ -7,6 +7,7 @@ import time
 from datetime import datetime
 from enum import Enum, auto
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 
@@ -38,7 +39,13 @@ class Run:
         """An outcome was decided (or given up on): later ones are ignored."""
         self.given_back = False
         """The outcome was to hand the job back."""
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[Any] | None = None
+        """What to cancel, once a coroutine runs."""
+
+    @property
+    def claim(self) -> Claim:
+        """The right to write about it."""
+        return claim_of(self.job)
 
     @property
     def begun(self) -> bool:

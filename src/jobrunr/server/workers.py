@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
-from jobrunr.ids import JobId
+from jobrunr.errors import JobCancelledError
 from jobrunr.server.performer import Performer, Prepared
 from jobrunr.server.run import Outcome, Run, RunEnd
+from jobrunr.storage.contract import Claim
+
+T = TypeVar("T")
 
 SHORTEST = 1e-5
 """Seconds; no job is taken for shorter."""
+
+LAST_STEPS = 0.4
+"""Seconds that cancelled tasks have to tidy up when a server stops."""
+
+_log = logging.getLogger("jobrunr.server")
 
 
 class Workers:
@@ -42,7 +54,9 @@ class Workers:
         self._lock = threading.Lock()
         self._free = slots
         self._waiting: deque[Run] = deque()
-        self._running: dict[JobId, Run] = {}
+        self._running: dict[UUID | None, Run] = {}
+        """By token: a job may be here twice, once as its present run and once as one that was taken away and goes on."""
+        self._closing = False
         self._duration = 0.0
         self._inbox: SimpleQueue[Run | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -60,7 +74,7 @@ class Workers:
             self._waiting.extend(runs)
             coroutines = self._fill_slots()
         if coroutines:
-            self._event_loop().call_soon_threadsafe(self._start_coroutines, coroutines)
+            self._call_on_loop(self._start_coroutines, coroutines, coroutines)
 
     def tell_when_hungry(self, waiting: int | None) -> None:
         """Call `hungry` when a job ends and no more than so many wait here; None: do not."""
@@ -98,11 +112,11 @@ class Workers:
         with self._lock:
             return [run for run in self._running.values() if run.claimed_at <= limit and run.end is None]
 
-    def cancel(self, job_id: JobId, end: RunEnd) -> bool:
+    def cancel(self, claim: Claim, end: RunEnd) -> bool:
         """Tell a run to end. Whether it was here."""
         with self._lock:
-            run = self._running.get(job_id)
-            waiting = next((r for r in self._waiting if r.job.id == job_id), None)
+            run = self._running.get(claim.token)
+            waiting = next((r for r in self._waiting if r.job.claim_token == claim.token), None)
             if waiting is not None:
                 self._waiting.remove(waiting)
         if run is not None:
@@ -126,10 +140,12 @@ class Workers:
 
     def close(self) -> None:
         """Let the threads and the event loop end. A thread in a job that does not end is left behind, as a daemon."""
+        self._closing = True
         for _ in self._threads:
             self._inbox.put(None)
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            with suppress(RuntimeError):  # it is closed already
+                self._loop.call_soon_threadsafe(self._loop.stop)
         if self._loop_thread is not None:
             self._loop_thread.join(timeout=1)
 
@@ -142,8 +158,9 @@ class Workers:
             run = self._begin_next()
             if self._performer.is_coroutine(run.job):
                 coroutines.append(run)
-            else:
-                self._hand_to_thread(run)
+            elif not self._hand_to_thread(run):
+                self._put_back(run)
+                break
         return coroutines
 
     def _begin_next(self) -> Run:
@@ -151,17 +168,25 @@ class Workers:
         run = self._waiting.popleft()
         self._free -= 1
         run.begun_at = time.monotonic()
-        self._running[run.job.id] = run
+        self._running[run.job.claim_token] = run
         return run
+
+    def _put_back(self, run: Run) -> None:
+        """With the lock held: this run waits again."""
+        del self._running[run.job.claim_token]
+        run.begun_at = 0.0
+        self._free += 1
+        self._waiting.appendleft(run)
 
     def _end(self, run: Run, outcome: Outcome | None) -> None:
         """A run is over: its slot is free, and its outcome is to be written unless it was taken away or given up."""
-        if outcome is not None and not run.is_over and run.end is not RunEnd.TAKEN_AWAY:
+        with self._lock:
+            is_wanted = not run.is_over and run.end is not RunEnd.TAKEN_AWAY
+            run.is_over = True
+        if outcome is not None and is_wanted:
             self._complete(outcome)
         with self._lock:
-            run.is_over = True
-            if self._running.get(run.job.id) is run:
-                del self._running[run.job.id]
+            self._running.pop(run.job.claim_token, None)
             self._free += 1
             self._duration = _moving_mean(self._duration, time.monotonic() - run.begun_at)
             if not self._waiting and not self._running:
@@ -182,22 +207,29 @@ class Workers:
 
     # -- threads
 
-    def _hand_to_thread(self, run: Run) -> None:
-        """With the lock held: to an idle thread, or a new one."""
+    def _hand_to_thread(self, run: Run) -> bool:
+        """With the lock held: to an idle thread, or a new one. Whether there is one."""
         if self._idle_threads > 0:
             self._idle_threads -= 1
         else:
             thread = threading.Thread(target=self._work, name=f"jobrunr-worker-{len(self._threads) + 1}", daemon=True)
+            try:
+                thread.start()
+            except (
+                RuntimeError
+            ) as error:  # the system has none left: a thread that ends a job takes this one, or it goes back
+                _log.warning("no thread can be started for job %s, which waits: %s", run.job.id, error)
+                return False
             self._threads.append(thread)
-            thread.start()
         self._inbox.put(run)
+        return True
 
     def _work(self) -> None:
         while (first := self._inbox.get()) is not None:
             run: Run | None = first
             while run is not None:
                 if self._performer.is_coroutine(run.job):
-                    self._event_loop().call_soon_threadsafe(self._start_coroutines, [run])
+                    self._call_on_loop(self._start_coroutines, [run], [run])
                 else:
                     self._perform(run)
                 run = self._next_or_idle()
@@ -207,15 +239,23 @@ class Workers:
         if isinstance(prepared, Outcome):
             self._end(run, prepared)
         elif prepared.runnable.is_coroutine:  # known only now that its module is imported
-            self._event_loop().call_soon_threadsafe(self._start_prepared, prepared)
+            self._call_on_loop(self._start_prepared, prepared, [run])
         else:
             # a context of its own, so that what a job sets in context variables ends with the job
             outcome = contextvars.Context().run(self._performer.perform, prepared, self._run_coroutine)
             self._end(run, outcome)
 
-    def _run_coroutine(self, coroutine: Any) -> Any:
+    def _run_coroutine(self, run: Run, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """A function returned a coroutine: run it on the loop, and hold this thread meanwhile."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._event_loop()).result()
+        try:
+            loop = self._event_loop()
+        except BaseException:
+            coroutine.close()
+            raise
+        returned = asyncio.run_coroutine_threadsafe(_result_of(run, coroutine), loop).result()
+        if returned.error is not None:
+            raise returned.error
+        return returned.value
 
     # -- the event loop
 
@@ -230,13 +270,25 @@ class Workers:
                     self._loop, self._loop_thread = loop, thread
         return self._loop
 
-    @staticmethod
-    def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
         try:
-            loop.run_forever()
+            while not self._closing:
+                try:
+                    loop.run_forever()
+                except BaseException:  # noqa: BLE001 - user code
+                    _log.exception("a task on the event loop wanted to end the process; the loop goes on")
+            _cancel_what_is_left(loop)
         finally:
             loop.close()
+
+    def _call_on_loop(self, start: Callable[[T], object], what: T, runs: list[Run]) -> None:
+        """Start these runs there; where there cannot be a loop, they fail."""
+        try:
+            self._event_loop().call_soon_threadsafe(start, what)
+        except Exception as error:  # noqa: BLE001 - the system has no file or thread left for a loop
+            for run in runs:
+                self._end(run, self._performer.failed(run.job, error))
 
     def _start_coroutines(self, runs: list[Run]) -> None:
         for run in runs:
@@ -248,13 +300,11 @@ class Workers:
                 self._start_prepared(prepared)
 
     def _start_prepared(self, prepared: Prepared) -> None:
-        run = prepared.run
-        context = contextvars.Context()
-        run.task = asyncio.get_running_loop().create_task(self._await(prepared), context=context)
-        if run.end is not None:  # cancelled between the slot and the task
-            run.task.cancel()
+        asyncio.get_running_loop().create_task(self._await(prepared), context=contextvars.Context())
 
     async def _await(self, prepared: Prepared) -> None:
+        # Only from here on: a task that is cancelled before its first step takes no step, and would keep its slot for ever.
+        prepared.run.task = asyncio.current_task()
         outcome = await self._performer.perform_async(prepared)
         self._end(prepared.run, outcome)
         self._go_on()
@@ -264,7 +314,42 @@ class Workers:
         with self._lock:
             coroutines = self._fill_slots()
         if coroutines:
-            asyncio.get_running_loop().call_soon(self._start_coroutines, coroutines)
+            # in no context: the one here is that of the job that has ended
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._start_coroutines, coroutines, context=contextvars.Context())
+
+
+@dataclass
+class _Returned:
+    """How a coroutine ended. As a value, because SystemExit that leaves a task ends the loop of all, and the error of a
+    cancelled one would reach the thread as that of another library."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+async def _result_of(run: Run, coroutine: Coroutine[Any, Any, Any]) -> _Returned:
+    run.task = asyncio.current_task()
+    if run.end is not None:  # told to end before there was a task to cancel
+        coroutine.close()
+        return _Returned(error=JobCancelledError(run.job.id))
+    try:
+        return _Returned(value=await coroutine)
+    except BaseException as error:  # noqa: BLE001 - user code
+        return _Returned(error=error)
+
+
+def _cancel_what_is_left(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel the tasks that are left, of jobs that were given back and those that jobs left behind, and let them tidy up."""
+    try:
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks, timeout=LAST_STEPS))
+        loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), LAST_STEPS))
+    except BaseException:  # noqa: BLE001 - user code
+        _log.exception("a task on the event loop did not end well")
 
 
 def _moving_mean(mean: float, duration: float) -> float:

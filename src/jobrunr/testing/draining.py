@@ -52,7 +52,7 @@ def drain(jobrunr: JobRunr, *, most: int = MOST) -> list[Job]:
     [<JobState.SUCCEEDED: 'SUCCEEDED'>]
     """
     storage = jobrunr.storage
-    recorder = Recorder(storage, jobrunr.filters, jobrunr.settings, refused=lambda job_id: None)
+    recorder = Recorder(storage, jobrunr.filters, jobrunr.settings, refused=lambda claim: None)
     performer = jobrunr.performer(clock=storage)
     ran: list[JobId] = []
     with _registered(storage) as server, _keeping_logs(recorder, jobrunr.settings.log_level):
@@ -110,7 +110,7 @@ def _watched(call: Callable[P, R], verdicts: list[BaseException]) -> Callable[P,
     return watched
 
 
-def _run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
+def _run_coroutine(run: Run, coroutine: Coroutine[Any, Any, Any]) -> Any:
     """On a loop of its own: in this thread, or in another when a loop runs here already."""
     try:
         asyncio.get_running_loop()

@@ -1,0 +1,183 @@
+"""What the storage refuses for good hurts nobody else."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobrunr import Job, JobFilter, JobRunr, JobState
+from jobrunr.errors import StorageUnavailableError
+from jobrunr.filters import JobFilters
+from jobrunr.ids import JobId
+from jobrunr.jobs import JobUpdate
+from jobrunr.server.recorder import Recorder
+from jobrunr.server.run import Outcome, claim_of, outcome
+from jobrunr.settings import Settings
+from jobrunr.storage.contract import Claim, RunRecord
+from jobrunr.storage.memory import MemoryStorageProvider
+from jobrunr.storage.sql import SqlStorageProvider
+from jobrunr.testing import job_context
+from jobrunr.testing.factories import a_job, announced
+from jobrunr.transitions import Author, fail_and_retry, succeed
+from tests.server import jobs
+
+Finished = Callable[..., Job]
+
+
+@pytest.mark.parametrize("key", ["", "a\0b", "\ud800", "x" * 101, 5])
+def test_a_key_of_metadata_that_no_database_takes_is_refused(key: Any) -> None:
+    with job_context() as context, pytest.raises(ValueError, match="1 to 100 characters"):
+        context.metadata[key] = 1
+
+
+def test_a_line_of_log_is_filled_in_as_in_the_standard_library_and_never_fails_the_job(
+    app: JobRunr, finished: Finished
+) -> None:
+    with app.server():
+        job = finished(app.scheduler.options(retries=0).enqueue(jobs.logs_badly))
+    assert job.state is JobState.SUCCEEDED
+    assert [line.message for line in app.scheduler.logs(job.id)] == [
+        "ada has 2",
+        "%d of them ('many',)",
+        "100 %",
+    ]
+
+
+class Picky(MemoryStorageProvider):
+    """Refuses what one job notes, and one kind of outcome, as a database does that cannot hold a value."""
+
+    refused: JobId | None = None
+    away_after: int | None = None
+
+    def append(self, records: Sequence[RunRecord]) -> frozenset[JobId]:
+        if any(record.claim.job_id == self.refused for record in records):
+            raise ValueError("this cannot be held")
+        return super().append(records)
+
+    def update(self, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
+        if any(change.job_id == self.refused and change.state is JobState.SUCCEEDED for change in updates):
+            raise ValueError("this cannot be held")
+        if self.away_after is not None:
+            if self.away_after == 0:
+                self.away_after = None
+                raise StorageUnavailableError("memory", "the test says so")
+            self.away_after -= 1
+        return super().update(updates)
+
+
+class Told(JobFilter):
+    def __init__(self) -> None:
+        self.changes: list[tuple[JobId, JobState]] = []
+
+    def state_changed(self, job: Job, old: JobState, new: JobState) -> None:
+        self.changes.append((job.id, new))
+
+
+def running(storage: Any, count: int) -> list[Job]:
+    server = announced(storage)
+    storage.insert([a_job() for _ in range(count)])
+    claimed: list[Job] = storage.claim(server.id, server.name, count)
+    return claimed
+
+
+def a_recorder(storage: Any, told: Told, refused: Callable[[Claim], None] = lambda claim: None) -> Recorder:
+    return Recorder(storage, JobFilters([told]), Settings(), refused=refused)
+
+
+def success(storage: Any, job: Job) -> Outcome:
+    return outcome(job, succeed(job, storage.now()))
+
+
+def written_by(recorder: Recorder) -> None:
+    for _ in range(20):
+        try:
+            recorder.tick()
+        except StorageUnavailableError:
+            continue
+        if recorder.is_empty:
+            return
+    raise AssertionError("it never got rid of everything")
+
+
+def test_notes_that_cannot_be_stored_take_no_outcome_and_no_other_note_along() -> None:
+    with Picky() as storage:
+        bad, good = running(storage, 2)
+        storage.refused, told = bad.id, Told()
+        recorder = a_recorder(storage, told)
+        for job in (bad, good):
+            recorder.put(job, "metadata.a", "1")
+        recorder.complete(success(storage, good))
+        written_by(recorder)
+        assert storage.data(good.id) == {"metadata.a": "1"}
+        assert storage.data(bad.id) == {}
+        assert told.changes == [(good.id, JobState.SUCCEEDED)]
+
+
+def test_an_outcome_that_cannot_be_stored_fails_its_job_alone_and_filters_are_told_once() -> None:
+    with Picky() as storage:
+        first, bad, last = running(storage, 3)
+        storage.refused, told = bad.id, Told()
+        recorder = a_recorder(storage, told)
+        for job in (first, bad, last):
+            recorder.complete(success(storage, job))
+        storage.away_after = 1  # in the middle, while they are tried one by one
+        written_by(recorder)
+        assert told.changes == [
+            (first.id, JobState.SUCCEEDED),
+            (bad.id, JobState.FAILED),
+            (last.id, JobState.SUCCEEDED),
+        ]
+
+
+def test_outcomes_of_two_runs_of_one_job_are_not_mistaken_for_each_other(tmp_path: Path) -> None:
+    with SqlStorageProvider(f"sqlite:///{tmp_path / 'jobs.db'}") as storage:
+        storage.set_up()
+        server = announced(storage)
+        storage.insert([a_job()])
+        (old,) = storage.claim(server.id, server.name, 1)
+        storage.update([requeue_after_loss(old, storage)])
+        (new,) = storage.claim(server.id, server.name, 1)
+        told, refused = Told(), list[Claim]()
+        recorder = a_recorder(storage, told, refused.append)
+        recorder.complete(success(storage, old))
+        recorder.complete(success(storage, new))
+        written_by(recorder)
+        assert refused == [claim_of(old)]
+        assert told.changes == [(new.id, JobState.SUCCEEDED)]
+
+
+def requeue_after_loss(job: Job, storage: Any) -> JobUpdate:
+    return fail_and_retry(job, storage.now(), "lost", None, delay=timedelta(0), retry_reason="again", by=Author.RESCUER)
+
+
+def test_a_finalizer_that_logs_while_a_line_is_kept_does_not_stop_the_job(app: JobRunr) -> None:
+    """The collector of garbage may run anywhere, and so may `__del__`, which may log: asyncio does, and others."""
+    (job,) = running(app.storage, 1)
+    recorder = a_recorder(app.storage, Told())
+
+    class Finalized:
+        """A job in the midst of which the collector runs."""
+
+        id, claim_token = job.id, job.claim_token
+
+        @property
+        def attempts(self) -> int:
+            recorder.log(job, app.storage.now(), logging.INFO, "from a finalizer")
+            return 1
+
+    done = threading.Event()
+
+    def log() -> None:
+        recorder.log(Finalized(), app.storage.now(), logging.INFO, "a line")  # type: ignore[arg-type]
+        done.set()
+
+    threading.Thread(target=log, daemon=True).start()
+    assert done.wait(5)
+    written_by(recorder)
+    assert {line.message for line in app.storage.logs(job.id)} == {"a line", "from a finalizer"}
