@@ -71,7 +71,8 @@ class CronExpression:
             after: any aware datetime, in any zone.
 
         Returns:
-            An aware datetime in the zone of the expression, in whole seconds.
+            An aware datetime in the zone of the expression, in whole seconds. When the clock shows a time twice, ``fold``
+            says which is meant; Python does not look at it when it compares two times of one zone, so compare in UTC.
 
         Raises:
             ScheduleError: the moment has no time zone.

@@ -19,7 +19,7 @@ class FieldError(ValueError):
 class Field:
     """One field: its name, its numbers, and the names that stand for numbers.
 
-    In the field of weekdays, 7 is a second way to write 0; that is all that `size` is for.
+    In the field of weekdays, 7 is a second way to write 0, which is why `size` is not the distance from first to last.
     """
 
     name: str
@@ -90,7 +90,8 @@ class Field:
             raise self.refuse(item)
         if dash:
             return self.number(begin), self.number(end)
-        return self.number(begin), self.last if to_the_end else self.number(begin)
+        value = self._wrap(self.number(begin))
+        return value, self.first + self.size - 1 if to_the_end else value
 
 
 _NUMBER = re.compile(r"[0-9]{1,4}")

@@ -8,16 +8,16 @@ from tests.unit.cron.slow_cron import DAY_NAMES, MONTH_NAMES
 
 
 def items(first: int, last: int, names: dict[int, str] | None = None, *, wrapping: bool = True) -> st.SearchStrategy[str]:
-    """Items of one field; `size` is what a step may be at most."""
+    """Items of one field: without `wrapping`, ranges go up."""
+    number = {str(value): value for value in range(first, last + 1)}
+    number |= {name: value for value, name in (names or {}).items()}
     values = st.integers(first, last).map(str)
     if names:
         values |= st.sampled_from(sorted(names.values()))
-    number = {name: value for value, name in (names or {}).items()}
     ranges = st.tuples(values, values)
     if not wrapping:
-        ranges = ranges.map(
-            lambda ends: tuple(sorted(ends, key=lambda end: number.get(end, -1) if end in number else int(end)))
-        )
+        ranges = ranges.map(lambda ends: tuple(sorted(ends, key=number.__getitem__)))
+        ranges = ranges.filter(lambda ends: number[ends[0]] < number[ends[1]])
     spans = ranges.map("-".join)
     steps = st.integers(1, min(last, 40)).map(str)
     stepped = st.tuples(st.one_of(st.just("*"), values, spans), steps).map("/".join)

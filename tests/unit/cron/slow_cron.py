@@ -10,11 +10,12 @@ import re
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 MINUTE, SECOND, DAY = timedelta(minutes=1), timedelta(seconds=1), timedelta(days=1)
-MONTH_NAMES = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
-DAY_NAMES = "SUN MON TUE WED THU FRI SAT".split()
+MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+DAY_NAMES = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 
 def six_fields(text: str) -> list[str]:
@@ -97,7 +98,8 @@ def weekday_in(item: str, today: int) -> bool:
     if span == "*":
         begin, end = "0", "6"
     elif not end:
-        end = "7" if step else begin
+        begin = str(number(begin) % 7)
+        end = "6" if step else begin
     first, last = number(begin), number(end)
     counted = list(range(first, (last if last >= first else last + 7) + 1))
     return today in [weekday % 7 for weekday in counted[:: int(step or 1)]]
@@ -162,7 +164,7 @@ def slow_runs(text: str, zone: ZoneInfo, begin: datetime, end: datetime, step: t
     for moment, local in clock:
         moments[local].append(moment)
     runs = {min(moments[local]) for local in moments if means_time(text, local)}
-    for (_, before), (moment, after) in zip(clock, clock[1:], strict=False):
+    for (_, before), (moment, after) in pairwise(clock):
         skipped = before + step
         while skipped < after:  # never shown: as much later as the clock was put forward
             if means_time(text, skipped):

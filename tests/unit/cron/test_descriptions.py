@@ -41,7 +41,7 @@ TABLE = """
 0-29 * * * *            | At minutes 0 to 29 of every hour
 * 9 * * *               | Every minute between 09:00 and 09:59
 */15 9-17 * * *         | Every 15 minutes between 09:00 and 17:45
-5,20 9-17 * * *         | At minutes 5 and 20 between 09:05 and 17:20
+5,20 9-17 * * *         | At minutes 5 and 20 between 09:05 and 17:20 every day
 */15 22-2 * * *         | Every 15 minutes between 22:00 and 02:45
 */15 22-2 * * FRI       | Every 15 minutes in the hours 0, 1, 2, 22 and 23 on Friday
 */20 1,3 * * *          | Every 20 minutes in the hours 1 and 3

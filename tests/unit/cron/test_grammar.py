@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
@@ -94,7 +95,9 @@ class TestDays:
             ("* * SAT-SUN", [3, 4, 10, 11, 17, 18, 24, 25, 31]),
             ("* * FRI-MON/2", [2, 4, 9, 11, 16, 18, 23, 25, 30]),
             ("* * 7-1", [4, 5, 11, 12, 18, 19, 25, 26]),
-            ("* * WED/2", [2, 4, 7, 9, 11, 14, 16, 18, 21, 23, 25, 28, 30]),
+            ("* * WED/2", [2, 7, 9, 14, 16, 21, 23, 28, 30]),
+            ("* * 7/3", [3, 4, 7, 10, 11, 14, 17, 18, 21, 24, 25, 28, 31]),
+            ("* * 0-7/3", [3, 4, 7, 10, 11, 14, 17, 18, 21, 24, 25, 28, 31]),
             ("L * *", [31]),
             ("L-2 * *", [29]),
             ("l,lw * *", [30, 31]),
@@ -157,12 +160,13 @@ class TestDays:
         meant = [day for day in days if means_date(text, day)]
         try:
             runs = CronExpression(text).upcoming(noon - A_SECOND_BEFORE)
-        except CronError as error:
-            assert "no year has" in str(error)
-            assert not [day for day in range(28 * 366) if means_date(text, begin + day * DAY)]
+        except CronError:
+            meant = [day for day in range(28 * 366) if means_date(text, begin + day * DAY)]
+            within = []
         else:
             within = [run.date() for run in takewhile(lambda run: run <= noon + 499 * DAY, runs)]
-            assert within == meant
+
+        assert within == meant
 
     def test_a_rare_day_is_found(self) -> None:
         leap_days = CronExpression("0 0 29 2 *").upcoming(datetime(2096, 1, 1, tzinfo=UTC))
@@ -270,10 +274,8 @@ def test_what_has_no_meaning_is_refused_in_a_sentence(text: str, sentence: str) 
 
 @given(st.text(max_size=20) | st.text("0159*/,-#LW+? @MONFRIA", max_size=30))
 def test_any_text_is_an_expression_or_refused(text: str) -> None:
-    try:
-        CronExpression(text)
-    except CronError as error:
-        assert str(error).endswith(".")
+    with suppress(CronError):
+        assert CronExpression(text).text == " ".join(text.split()).upper() or text.lstrip().startswith("@")
 
 
 def test_a_refusal_is_an_error_of_ours_and_a_value_error() -> None:

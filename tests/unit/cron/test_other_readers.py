@@ -4,14 +4,19 @@
 
 * It knows no wrap-around ranges, no names in full, and of the letters only L, LW, nL and d#k.
 * It takes an expression as shown when minute or hour *begin* with a star; we, when any item does (``5,*/20``).
+* A week it reads from 0 to 7, so that ``1/2`` has a Sunday; we from 0 to 6, as JobRunr and croniter do.
+* ``5-5/2`` is ``5/2`` to it.
+* After a change by half an hour it misses whole hours, as in Australia/Lord_Howe.
 * A skipped time it runs at the first minute after the gap; we run it later by the length of the gap, as JobRunr does.
 
-`croniter` has a dialect of its own. What we share is compared in UTC, because it treats all expressions alike when clocks
-change. It writes ``L5`` for our ``5L``; its star in a day field with a step is no star; both are left out.
+`croniter` has a dialect of its own. What we share is compared in UTC, because fixed times and wildcards are alike to it when
+clocks change (a fixed time runs twice when they are put back). It writes ``L5`` for our ``5L``; a star with a step in a
+field of days is no star to it; ``5-5`` is once around the clock; ``3-2/2`` lacks what lies past the end. These are left out.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -39,7 +44,18 @@ shared = joined(
     fields(months(wrapping=False)),
     fields(weekdays(wrapping=False)) | letters_of_weekdays,
 )
+plain = joined(
+    shared_minutes,
+    shared_hours,
+    fields(days_of_month(wrapping=False)),
+    fields(months(wrapping=False)),
+    fields(weekdays(wrapping=False)),
+)
 in_utc = st.datetimes(datetime(2000, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))
+
+
+def is_shared_with_cronsim(text: str) -> bool:
+    return not re.search(r"(^|,)\w+/", text.rsplit(maxsplit=1)[-1])
 
 
 def ours(text: str, after: datetime, count: int, zone: str = "UTC") -> list[datetime]:
@@ -50,7 +66,7 @@ def ours(text: str, after: datetime, count: int, zone: str = "UTC") -> list[date
         raise
 
 
-@given(shared, in_utc)
+@given(shared.filter(is_shared_with_cronsim), in_utc)
 def test_cronsim_finds_the_same_runs(text: str, after: datetime) -> None:
     try:
         theirs = list(islice(CronSim(text, after), 5))
@@ -61,7 +77,7 @@ def test_cronsim_finds_the_same_runs(text: str, after: datetime) -> None:
     assert ours(text, after, 5) == theirs
 
 
-@given(shared, in_utc)
+@given(shared.filter(is_shared_with_cronsim), in_utc)
 def test_cronsim_finds_the_same_runs_backward(text: str, before: datetime) -> None:
     ours(text, before, 1)
     try:
@@ -84,11 +100,12 @@ def is_put_back(zone: str, change: datetime) -> bool:
     return before is not None and after is not None and after < before
 
 
+by_whole_hours = [(zone, change) for zone, change in changes if zone != "Australia/Lord_Howe"]
 put_back = [(zone, change) for zone, change in changes if is_put_back(zone, change)]
 one_star = st.sampled_from(["*", "*/15", "*/7", "5", "0,30", "20-40/5"])
 
 
-@given(one_star, one_star, st.sampled_from(changes), st.integers(-4, 30))
+@given(one_star, one_star, st.sampled_from(by_whole_hours), st.integers(-4, 30))
 def test_cronsim_finds_the_same_runs_of_wildcards_when_clocks_change(
     minute: str, hour: str, at: tuple[str, datetime], hours: int
 ) -> None:
@@ -111,15 +128,13 @@ def test_cronsim_finds_the_same_runs_of_fixed_times_when_clocks_are_put_back(
     assert ours(text, after, 8, zone) == theirs
 
 
-def without_star_steps(text: str) -> bool:
+def is_shared_with_croniter(text: str) -> bool:
     *_, day, _, weekday = text.split()
     return all(field == "*" or "*" not in field for field in (day, weekday))
 
 
 @given(
-    joined(shared_minutes, shared_hours, fields(days_of_month()), fields(months()), fields(weekdays(wrapping=False))).filter(
-        without_star_steps
-    ),
+    plain.filter(is_shared_with_croniter),
     in_utc,
 )
 def test_croniter_finds_the_same_runs(text: str, after: datetime) -> None:

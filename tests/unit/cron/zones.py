@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 ZONES = (
     "Africa/Cairo", "Africa/Casablanca", "America/Asuncion", "America/Havana", "America/New_York", "America/Santiago",
     "America/Sao_Paulo", "America/St_Johns", "Antarctica/Troll", "Asia/Amman", "Asia/Beirut", "Asia/Gaza", "Asia/Kathmandu",
-    "Asia/Tehran", "Australia/Lord_Howe", "Europe/Brussels", "Europe/Dublin", "Europe/London", "Pacific/Apia", "Pacific/Chatham",
+    "Asia/Tehran", "Australia/Lord_Howe", "Europe/Brussels", "Europe/Dublin", "Europe/London", "Pacific/Apia",
+    "Pacific/Chatham",
 )  # fmt: skip
 FIRST_YEAR, LAST_YEAR = 2016, 2026
 
