@@ -21,11 +21,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from jobrunr.cron.matching import FIRST_YEAR, LAST_YEAR, PERIOD, LocalTimes
-from jobrunr.cron.zones import changes_around, span_of
+from jobrunr.cron.zones import DAY, changes_around, span_of
 
 _SECOND = timedelta(seconds=1)
-_MARGIN = timedelta(days=2)
-"""A local time of a year is a moment at most so far outside that year."""
 
 
 class Stretch(NamedTuple):
@@ -44,7 +42,7 @@ def stretches(zone: tzinfo, year: int, *, shown: bool) -> tuple[Stretch, ...]:
     """The stretches of a year, in order; the first and the last overlap those of the years beside it."""
     begin, end = span_of(year)
     offset, changes = changes_around(zone, year)
-    begin += offset
+    begin += offset + DAY  # so late that no change before, of a day at most, can still be felt
     found = []
     for change in changes:
         until, since = change.at + change.before, change.at + change.after
@@ -91,7 +89,6 @@ class RunTimes:
         a run, look on as long as a stretch begins before it.
         """
         first: datetime | None = None
-        moment = max(moment, datetime(year, 1, 1) - _MARGIN)  # the years before have been looked through until here
         for begin, end, offset in stretches(self._zone, year, shown=self._shown):
             if first is not None and begin - offset > first:
                 break
@@ -124,7 +121,6 @@ class RunTimes:
 
     def _last_in(self, year: int, moment: datetime) -> datetime | None:
         last: datetime | None = None
-        moment = min(moment, datetime(year + 1, 1, 1) + _MARGIN)
         for begin, end, offset in reversed(stretches(self._zone, year, shown=self._shown)):
             if last is not None and end - offset <= last:
                 break

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
 MINUTE, SECOND, DAY = timedelta(minutes=1), timedelta(seconds=1), timedelta(days=1)
 MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -145,7 +144,7 @@ def is_fixed(text: str) -> bool:
 
 
 @cache
-def clock_between(zone: ZoneInfo, begin: datetime, end: datetime, step: timedelta) -> list[tuple[datetime, datetime]]:
+def clock_between(zone: tzinfo, begin: datetime, end: datetime, step: timedelta) -> list[tuple[datetime, datetime]]:
     """What the clock on the wall shows at each moment: (moment, local time without zone)."""
     shown, moment = [], begin.astimezone(UTC)
     while moment < end:
@@ -154,7 +153,7 @@ def clock_between(zone: ZoneInfo, begin: datetime, end: datetime, step: timedelt
     return shown
 
 
-def slow_runs(text: str, zone: ZoneInfo, begin: datetime, end: datetime, step: timedelta = MINUTE) -> list[datetime]:
+def slow_runs(text: str, zone: tzinfo, begin: datetime, end: datetime, step: timedelta = MINUTE) -> list[datetime]:
     """All runs from `begin` up to before `end`. The margin is for times that a change of the clock moves, by up to a day."""
     if not is_fixed(text):
         return [moment for moment, local in clock_between(zone, begin, end, step) if means_time(text, local)]

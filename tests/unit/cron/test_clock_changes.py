@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import islice, takewhile
+from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -69,6 +69,7 @@ def runs_back_between(expression: CronExpression, begin: datetime, end: datetime
         ("10 2 * * *", "Australia/Lord_Howe", "2026-10-04", "02:40+11:00"),
         ("45 1 * * *", "Australia/Lord_Howe", "2026-04-05", "01:45+11:00"),
         ("45 1-2 * * *", "Australia/Lord_Howe", "2026-04-05", "01:45+11:00 02:45+10:30"),
+        ("10,35 2 * * *", "Australia/Lord_Howe", "2026-10-04", "02:35+11:00 02:40+11:00"),
         ("*/15 1 * * *", "Australia/Lord_Howe", "2026-04-05",
          "01:00+11:00 01:15+11:00 01:30+11:00 01:45+11:00 01:30+10:30 01:45+10:30"),
         # at midnight: from 00:00 to 01:00, and from 00:00 to 23:00 of the day before
@@ -329,28 +330,42 @@ def test_on_a_machine_without_time_zone_data_utc_works_and_the_rest_says_what_to
 # -- a change beside the end of a year
 
 
-class PutBack(tzinfo):
-    """A clock that is put back by two hours at a moment in UTC."""
+class Changing(tzinfo):
+    """A clock that is put forward or back at a moment in UTC."""
 
-    def __init__(self, at: datetime) -> None:
-        self.at = at
+    def __init__(self, at: datetime, by: timedelta) -> None:
+        self.at, self.by = at, by
 
     def fromutc(self, moment: datetime) -> datetime:
-        return moment + 2 * HOUR * (moment.replace(tzinfo=None) < self.at)
+        return moment + self.by * (moment.replace(tzinfo=None) >= self.at)
 
 
-@pytest.mark.parametrize("hours", range(-24 * 8, 24 * 8, 5))
-def test_a_change_beside_the_end_of_a_year_is_like_any_other(hours: int) -> None:
+@pytest.mark.parametrize("by", [timedelta(minutes=90), timedelta(minutes=-90), DAY, -DAY], ids=str)
+@pytest.mark.parametrize("hours", range(-24 * 5, 24 * 5, 11))
+def test_a_change_beside_the_end_of_a_year_is_like_any_other(hours: int, by: timedelta) -> None:
+    change = datetime(2026, 1, 1, 0, 10, tzinfo=UTC) + hours * HOUR
+    zone = Changing(change.replace(tzinfo=None), by)
+    begin, end = change - 25 * HOUR, change + 49 * HOUR
+    for text in ("10,50 0-23/2,1,5 * * *", "10 */5 * * *"):
+        parsed = parse_cron(text)
+        runs = RunTimes(LocalTimes(parsed), zone, shown=parsed.shown)
+        expected = [run.replace(tzinfo=None) for run in slow_runs(text, zone, begin, end)]
+
+        assert all(runs.after(earlier) == later for earlier, later in pairwise(expected))
+        assert all(runs.before(later) == earlier for earlier, later in pairwise(expected))
+
+
+@pytest.mark.parametrize("hours", range(-24 * 5, 24 * 5))
+def test_a_yearly_time_that_has_run_in_the_first_pass_waits_for_a_year(hours: int) -> None:
     change = datetime(2026, 1, 1) + hours * HOUR
-    runs = RunTimes(LocalTimes(parse_cron("0 0-23 * * *")), PutBack(change), shown=False)
-    before, after = change - HOUR, change + 2 * HOUR  # the last in the first pass; the first that has not been shown
+    run = change - 30 * MINUTE
+    expression = LocalTimes(parse_cron(f"30 {run.hour} {run.day} {run.month} *"))
+    runs = RunTimes(expression, Changing(change, -2 * HOUR), shown=False)
+    next_run = run.replace(year=run.year + 1) + 2 * HOUR
 
-    assert runs.after(before) == after
-    assert runs.before(after) == before
-    moment, found = datetime(2025, 12, 1), 0
-    while (moment := runs.after(moment) or datetime.max) < datetime(2026, 2, 1):
-        found += 1
-    assert found == 62 * 24 - 1 - 2
+    assert runs.after(run - MINUTE) == run
+    assert runs.after(run) == runs.after(change) == next_run
+    assert runs.before(next_run) == runs.before(change + 15 * DAY) == run
 
 
 def test_a_year_of_runs_counts_as_many_as_the_year_has_hours() -> None:
