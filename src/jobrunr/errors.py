@@ -61,6 +61,34 @@ class OptionError(JobRefusedError):
     """An option of a job (a label, a queue name, a delay, ...) is not acceptable."""
 
 
+# -- schedules
+
+
+class ScheduleError(JobRunrError, ValueError):
+    """A schedule is not to be understood, or has no run where one was asked for. Each kind of schedule raises this."""
+
+
+class CronError(ScheduleError):
+    """A cron expression, or what shall become one, is not to be understood or can never run."""
+
+    def __init__(self, what: str, problem: str) -> None:
+        super().__init__(f"{what}: {problem}")
+
+
+class UnknownZoneError(ScheduleError):
+    """There is no time zone of this name, or no time zones at all on this machine."""
+
+    def __init__(self, zone: object, hint: str) -> None:
+        super().__init__(f"{zone!r} is no time zone. {hint}")
+
+
+class NoRunError(ScheduleError):
+    """A schedule has no run before or after a moment, as far as the calendar goes."""
+
+    def __init__(self, schedule: str, where: str) -> None:
+        super().__init__(f"{schedule} has no run {where}. Give it another time, or another time zone.")
+
+
 # -- looking at and steering jobs
 
 
