@@ -175,7 +175,8 @@ class TestALambdaIsRefused:
         assert instead in str(raised.value)
 
     def test_when_its_source_is_not_at_hand(self) -> None:
-        function = eval("lambda: print(1)")
+        # Not "<string>", under which Python 3.13 knows the code that it was started with (`-c`).
+        function = eval(compile("lambda: print(1)", "<nowhere>", "eval"))
         with pytest.raises(
             TargetNotImportableError, match=r"source is not at hand\. Write enqueue\(mail_service.send, user.id\)"
         ):

@@ -24,7 +24,7 @@ from jobrunr.storage.sql.dialects.mysql import DUPLICATE_ENTRY
 
 def in_order(jobs: Sequence[NewJob]) -> list[NewJob]:
     """The first job of each id, in the order of the ids: two who insert the same ones cannot wait for each other."""
-    return first_of_each(jobs, lambda job: job.id)
+    return list(jobs) if len(jobs) == 1 else first_of_each(jobs, lambda job: job.id)
 
 
 def fits_in_one_statement(jobs: Sequence[NewJob]) -> bool:
@@ -48,6 +48,8 @@ class Inserting(ABC):
 
     def insert(self, connection: Connection, jobs: Sequence[NewJob]) -> frozenset[JobId]:
         """Insert on a connection whose transaction is the caller's business; return the ids that were new."""
+        if len(jobs) == 1:
+            return frozenset(self._insert_chunk(connection, jobs))
         new: set[JobId] = set()
         for chunk in chunks(jobs, _size):
             new |= self._insert_chunk(connection, chunk)

@@ -24,6 +24,7 @@ class DirectStatement:
         self._dialect: Any = dialect
         self._compiled = statement.compile(dialect=dialect)
         self._text = str(self._compiled)
+        self._is_whole = not any(bind.callable for bind in self._compiled.binds.values())
         self._prepare = prepare
 
     def __call__(self, connection: Connection, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -33,7 +34,7 @@ class DirectStatement:
             DBAPIError: as SQLAlchemy would.
         """
         driver: Any = connection.connection.driver_connection
-        values = self._compiled.construct_params(parameters)
+        values = parameters if self._is_whole else self._compiled.construct_params(parameters)
         try:
             found: list[tuple[Any, ...]] = driver.execute(self._text, values, prepare=self._prepare).fetchall()
         except self._dialect.loaded_dbapi.Error as error:
