@@ -19,6 +19,7 @@ from jobrunr.registry import JobActivator, JobRegistry
 from jobrunr.retries import POLICIES, ExponentialBackoff, FixedDelays, RetryPolicy, can_be_called, is_policy
 from jobrunr.scheduler.job_builder import JobBuilder
 from jobrunr.scheduler.job_scheduler import JobScheduler
+from jobrunr.scheduler.recurring_jobs import RecurringJobs
 from jobrunr.server.background_job_server import BackgroundJobServer
 from jobrunr.server.performer import Performer
 from jobrunr.settings import Settings, change_settings, load_settings
@@ -80,7 +81,8 @@ class JobRunr:
         self.registry = JobRegistry(application or _application_of_caller(), self.settings.allowed_targets)
         """Which functions are offered as jobs."""
         builder = JobBuilder(self.registry, self.settings, self.filters)
-        self.scheduler = JobScheduler(lambda: self.storage, builder, self.filters)
+        self._recurring = RecurringJobs(lambda: self.storage, builder, self.registry, self.filters, self.settings.zone)
+        self.scheduler = JobScheduler(lambda: self.storage, builder, self.filters, self._recurring)
         """Makes jobs and steers them."""
 
     @property
@@ -118,7 +120,8 @@ class JobRunr:
         """
         own = change_settings(self.settings, settings)
         clock = SyncedClock(self.storage.now)
-        return BackgroundJobServer(self.storage, self.performer(clock, own), clock, self.filters, own, VERSION)
+        performer = self.performer(clock, own)
+        return BackgroundJobServer(self.storage, performer, clock, self.filters, self._recurring, own, version=VERSION)
 
     def performer(self, clock: Clock, settings: Settings | None = None) -> Performer:
         """What runs single jobs: the heart of a server, and of `jobrunr.testing.drain`."""

@@ -48,6 +48,27 @@ class JobTemplate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     retries: int = 10
     extras: JobExtras = NO_EXTRAS
 
+    def new_job(self, recurring_job_id: str, run_at: datetime | None, reason: str) -> NewJob:
+        """A job, ready to run.
+
+        Arguments:
+            run_at: the time that it stands for; None for one that somebody wants between the times.
+            reason: why there is this job.
+        """
+        return NewJob(
+            id=JobId.new(),
+            details=self.details,
+            name=self.name,
+            run_at=run_at,
+            reason=reason,
+            queue=self.queue,
+            priority=self.priority,
+            labels=self.labels,
+            retries=self.retries,
+            recurring_job_id=recurring_job_id,
+            extras=self.extras,
+        )
+
 
 class Skips(msgspec.Struct, frozen=True, kw_only=True):
     """Runs that were left out, one after the other and for one reason."""
@@ -136,7 +157,7 @@ class Firing(msgspec.Struct, frozen=True, kw_only=True):
     after: RecurringJob
     """The recurring job as it is to be; written only if it still has the version before this one."""
     runs: tuple[NewRun, ...] = ()
-    skips: Skips | None = None
-    """Runs that were left out; replaces what is kept under the same first run."""
+    skips: tuple[Skips, ...] = ()
+    """Runs that were left out; each replaces what is kept under the same first run."""
     ends: bool = False
     """Whether it is over, so that it is removed."""

@@ -112,8 +112,9 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     delete_failed_after: timedelta | None = None
     purge_deleted_after: timedelta | None = timedelta(hours=72)
     forget_runs_after: timedelta = timedelta(days=7)
-    """How long is kept for which time of a recurring job there was a job; after that, nothing keeps it from being made twice."""
+    """How long is kept which job was made for which time of a recurring job."""
     forget_skips_after: timedelta = timedelta(days=90)
+    """How long is kept which runs of a recurring job were skipped, and why."""
 
 
 class Listener(ABC):
