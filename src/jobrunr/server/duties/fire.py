@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from jobrunr.clock import Clock
+from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
 from jobrunr.jobs import NewJob
 from jobrunr.recurring_job import Firing, NewRun, RecurringJob
 from jobrunr.schedules import FiringRules, Schedule, plan
 from jobrunr.storage.contract import DueRecurringJob, StorageProvider
+from jobrunr.texts import storable
 
 _log = logging.getLogger("jobrunr.server")
 
@@ -50,13 +54,31 @@ class Fire:
             return 0
         # The storage has judged that they are due; our reading of its clock may lag by a few milliseconds.
         now = max(self._clock.now(), *(each.job.look_at for each in due if each.job.look_at is not None))
-        firings = [self._firing(each, now) for each in due]
-        made = self._storage.fire(firings)
+        self._write([self._firing(each, now) for each in due])
+        return len(due)
+
+    def _write(self, firings: Sequence[Firing]) -> None:
+        try:
+            made = self._storage.fire(firings)
+        except StorageUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the storage says but "later"
+            if len(firings) == 1:
+                self._halt(firings[0], error)
+                return
+            for firing in firings:  # one of them is bad: find it, and let its neighbours pass
+                self._write([firing])
+            return
         for firing in firings:
             for run in firing.runs:
                 if run.job.id in made:
                     self._filters_of(firing.after).created(run.job)
-        return len(due)
+
+    def _halt(self, refused: Firing, error: Exception) -> None:
+        """The storage refuses this one for good. It must not come up again and again because of that."""
+        problem = storable(f"its runs cannot be stored: {error}", 1000)
+        _log.error("recurring job %r is halted until it is registered anew", refused.after.id, exc_info=error)
+        self._storage.save_recurring(replace(refused.after, problem=problem, next_run_at=None, look_at=None))
 
     def _firing(self, due: DueRecurringJob, now: datetime) -> Firing:
         job = due.job

@@ -40,6 +40,7 @@ pytest.register_assert_rewrite(
             "life",
             "looking",
             "races",
+            "recurring",
             "runs",
             "servers",
             "updating",
@@ -56,6 +57,14 @@ from jobrunr.testing.contract.guarding import GuardingBatches, GuardingByToken, 
 from jobrunr.testing.contract.life import Living  # noqa: E402
 from jobrunr.testing.contract.looking import Backlog, Counting, Finding, Getting  # noqa: E402
 from jobrunr.testing.contract.races import Racing  # noqa: E402
+from jobrunr.testing.contract.recurring import (  # noqa: E402
+    DamagingRecurring,
+    Declaring,
+    Firing,
+    ForgettingRuns,
+    SavingRecurring,
+    WakingForTimes,
+)
 from jobrunr.testing.contract.runs import Appending, Holding  # noqa: E402
 from jobrunr.testing.contract.servers import Noting, Registering  # noqa: E402
 from jobrunr.testing.contract.updating import Updating  # noqa: E402
@@ -85,7 +94,13 @@ class StorageContract(
     Registering,
     Noting,
     Waking,
+    SavingRecurring,
+    Declaring,
+    Firing,
+    ForgettingRuns,
+    WakingForTimes,
     Damaging,
+    DamagingRecurring,
     Racing,
 ):
     """The whole law. Subclass it, and give it a fixture ``storage``."""
