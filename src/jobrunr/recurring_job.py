@@ -66,7 +66,7 @@ class JobTemplate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             labels=self.labels,
             retries=self.retries,
             recurring_job_id=recurring_job_id,
-            extras=self.extras,
+            extras=self.extras if run_at is None else msgspec.structs.replace(self.extras, stands_for=run_at),
         )
 
 

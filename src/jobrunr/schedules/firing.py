@@ -74,8 +74,7 @@ def _plan(job: RecurringJob, schedule: Schedule, now: datetime, live: int, rules
     end = now if job.until is None else min(now, job.until)
     if job.next_run_at > end:
         return _go_on(_Decisions(job), schedule, now, None)
-    # Up to here it is no secret how many there are; of those behind it only the last ones matter.
-    due = due_runs(schedule, job.next_run_at, end, max(rules.misfire_limit, 2))
+    due = due_runs(schedule, job.next_run_at, end, rules.misfire_limit + 1)  # those that may be made, and the one before
     decisions = _Decisions(job)
     candidates = _candidates(job, due, decisions, now, rules)
     free = job.max_concurrent - live

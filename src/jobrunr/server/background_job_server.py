@@ -15,7 +15,6 @@ from jobrunr.context import JobContext, JobLogHandler
 from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
 from jobrunr.scheduler.recurring_jobs import RecurringJobs
-from jobrunr.schedules import FiringRules
 from jobrunr.server.cancellation import Cancellation
 from jobrunr.server.declaring import Declaring
 from jobrunr.server.duties.expire import Expire
@@ -52,8 +51,9 @@ class BackgroundJobServer:
         performer: knows how to run a job.
         clock: the storage's time; kept in step here.
         filters: those of the application.
-        recurring: the recurring jobs of the storage.
         settings: workers, queues, intervals, retention, sizes.
+        recurring: the recurring jobs of the storage.
+        fire: makes their jobs.
         version: of this library, shown to people.
     """
 
@@ -63,13 +63,14 @@ class BackgroundJobServer:
         performer: Performer,
         clock: SyncedClock,
         filters: JobFilters,
-        recurring: RecurringJobs,
         settings: Settings,
         *,
+        recurring: RecurringJobs,
+        fire: Fire,
         version: str,
     ) -> None:
         self._storage = storage
-        self._recurring = recurring
+        self._fire = fire
         self._settings = settings
         self._clock = clock
         self._performer = performer
@@ -227,13 +228,7 @@ class BackgroundJobServer:
 
     def _make_duties(self) -> list[Service]:
         settings, storage, membership = self._settings, self._storage, self._membership
-        rules = FiringRules(
-            misfire_grace=settings.misfire_grace,
-            misfire_limit=settings.misfire_limit,
-            retries_count_as_live=settings.retries_count_as_live,
-        )
-        fire = Fire(storage, self._clock, self._recurring.schedule_of, self._recurring.filters_of, rules)
-        timetable = Timetable(storage, membership, self._clock, fire, settings.poll_interval.total_seconds())
+        timetable = Timetable(storage, membership, self._clock, self._fire, settings.poll_interval.total_seconds())
         rescue = Rescue(
             storage,
             membership,
