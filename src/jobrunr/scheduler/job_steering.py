@@ -52,13 +52,14 @@ class JobSteering:
         queue: str | None = None,
         label: str | None = None,
         target: str | None = None,
+        recurring_job_id: str | None = None,
         limit: int = 50,
         after: str | None = None,
     ) -> JobPage:
         """Jobs, newest first.
 
         Arguments:
-            state, queue, label, target: only those; everything else passes.
+            state, queue, label, target, recurring_job_id: only those; everything else passes.
             limit: how many at most, up to 10000.
             after: where the page before ended (`JobPage.next`).
 
@@ -66,7 +67,16 @@ class JobSteering:
         """
         if state is not None and not isinstance(state, JobState):
             raise OptionError(f"state cannot be {state!r}; it is one of JobState, such as JobState.FAILED.")
-        return self._storage().find(JobQuery(state=state, queue=queue, label=label, target=target, limit=limit, after=after))
+        query = JobQuery(
+            state=state,
+            queue=queue,
+            label=label,
+            target=target,
+            recurring_job_id=recurring_job_id,
+            limit=limit,
+            after=after,
+        )
+        return self._storage().find(query)
 
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state."""

@@ -57,6 +57,11 @@ class BackgroundJobServer:
         version: of this library, shown to people.
     """
 
+    _listener: Listener | None = None
+    """Waits for work."""
+    _timetable: Listener | None = None
+    """Waits for what is due sooner than expected."""
+
     def __init__(
         self,
         storage: StorageProvider,
@@ -90,8 +95,6 @@ class BackgroundJobServer:
         self._cancellation = Cancellation(storage, self._workers)
         self._declaring = Declaring(storage, recurring, lambda: self.is_master, settings.forget_declared_after)
         self._log_handler = JobLogHandler(self._recorder, settings.log_level)
-        self._listener: Listener | None = None
-        self._timetable: Listener | None = None
         self._outage = Outage()
         self._hurry = threading.Event()
         self._stopping = threading.Lock()
