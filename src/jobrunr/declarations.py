@@ -114,7 +114,8 @@ def recurring(
     )
 
     def declare(function: Callable[P, R]) -> Callable[P, R]:
-        declared: Any = function.__func__ if isinstance(function, staticmethod | classmethod) else function
+        given: object = function
+        declared: Any = given.__func__ if isinstance(given, staticmethod | classmethod) else given
         if "<locals>" in declared.__qualname__:
             raise OptionError(
                 f"{declared.__qualname__} is defined inside a function, where no worker finds it. Move it to the top level."
