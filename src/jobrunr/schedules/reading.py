@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from jobrunr.cron import CronExpression
@@ -73,7 +74,13 @@ def parse_schedule(text: str, zone: str, anchor: datetime, find_class: FindClass
         return _custom(text, find_class)
     if text[:1].upper() == "P":
         return IntervalSchedule(_period(text), anchor)
-    return CronSchedule(CronExpression(text, zone))
+    return CronSchedule(_cron(text, zone))
+
+
+@lru_cache(maxsize=10_000)
+def _cron(text: str, zone: str) -> CronExpression:
+    """Reading an expression takes longer than everything else that a run needs, and it does not change."""
+    return CronExpression(text, zone)
 
 
 def _period(text: str) -> timedelta:

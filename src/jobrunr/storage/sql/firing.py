@@ -19,8 +19,8 @@ from jobrunr.storage.sql.dialects.base import Dialect
 from jobrunr.storage.sql.inserting import Inserting, in_order
 from jobrunr.storage.sql.recurring import read_recurring_jobs, recurring_values
 
-CHUNK = 500
-"""Firings in a transaction."""
+CHUNK = 200
+"""Firings in a transaction. The jobs of one chunk start while the next is written."""
 
 _skips = msgspec.json.Decoder(Skips)
 

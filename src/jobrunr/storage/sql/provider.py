@@ -219,12 +219,12 @@ class SqlStorageProvider(StorageProvider):
         return self._database.read(lambda connection: self._firing.due(connection, limit))
 
     def fire(self, firings: Sequence[Firing]) -> frozenset[JobId]:
-        made: list[NewJob] = []
+        made: set[JobId] = set()
         for start in range(0, len(firings), CHUNK):
-            chunk = firings[start : start + CHUNK]
-            made += self._database.write(partial(self._firing.fire, firings=chunk))
-        self._wake_up(self._news_of(made))
-        return frozenset(job.id for job in made)
+            jobs = self._database.write(partial(self._firing.fire, firings=firings[start : start + CHUNK]))
+            self._wake_up(self._news_of(jobs))
+            made.update(job.id for job in jobs)
+        return frozenset(made)
 
     def recurring_runs(self, recurring_job_id: str, limit: int, *, only_skipped: bool = False) -> list[RecurringRun]:
         return self._database.read(
