@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobrunr import Job, JobRunr, JobState, NewJob
+from jobrunr import Job, JobRunr, JobState, NewJob, declarations
 
 pytest_plugins = ["pytester"]
 
@@ -45,3 +45,4 @@ def names_in_docstrings(request: pytest.FixtureRequest) -> Iterator[None]:
             UTC=UTC,
         )
         yield
+    declarations._declared.clear()  # noqa: SLF001 - what one docstring declares is no part of the next

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.backlog import finished, waiting
 from benchmarks.databases import NAMES, Database, databases
-from benchmarks.measurements import FULL, QUICK, Sizes, bulk, drain_all, enqueue, idle, latency
+from benchmarks.measurements import FULL, QUICK, Sizes, bulk, drain_all, enqueue, idle, latency, recurring
 from benchmarks.report import Figure, as_table, surroundings, write_json
 
 SHORT: dict[str, Callable[[Database, Sizes], Iterator[Figure]]] = {
@@ -18,6 +18,7 @@ SHORT: dict[str, Callable[[Database, Sizes], Iterator[Figure]]] = {
     "drain": drain_all,
     "latency": latency,
     "idle": idle,
+    "recurring": recurring,
 }
 LONG: dict[str, Callable[[Database, Sizes], Iterator[Figure]]] = {"waiting": waiting, "finished": finished}
 

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import URL
 
 from benchmarks.databases import Database
-from benchmarks.jobs import noop, noop_async, note_latency
+from benchmarks.jobs import noop, noop_async, note_latency, note_lateness
 from benchmarks.raw import Raw, raw_on
 from benchmarks.report import BARS, Bar, Figure
 from benchmarks.worker import LOOK, Drained, Serving, drain
@@ -35,6 +35,7 @@ class Sizes(msgspec.Struct, frozen=True):
     drained: int
     latency_seconds: int
     idle_seconds: int
+    recurring_seconds: int
     few: int
     """Jobs in the smaller of two databases, and jobs that are drained to compare the two."""
     waiting: int
@@ -48,6 +49,7 @@ FULL = Sizes(
     drained=50_000,
     latency_seconds=20,
     idle_seconds=60,
+    recurring_seconds=60,
     few=10_000,
     waiting=1_000_000,
     finished=10_000_000,
@@ -59,6 +61,7 @@ QUICK = Sizes(
     drained=10_000,
     latency_seconds=4,
     idle_seconds=10,
+    recurring_seconds=10,
     few=10_000,
     waiting=100_000,
     finished=1_000_000,
@@ -177,6 +180,25 @@ def latency(database: Database, sizes: Sizes) -> Iterator[Figure]:
     middle, high = milliseconds[len(milliseconds) // 2], milliseconds[len(milliseconds) * 99 // 100]
     yield Figure(database=database.name, name="latency, p50", unit="ms", ours=middle, bar=bar_of(database, "latency"))
     yield Figure(database=database.name, name="latency, p99", unit="ms", ours=high)
+
+
+def recurring(database: Database, sizes: Sizes) -> Iterator[Figure]:
+    """How late the runs of a recurring job of every second start, and those of a thousand that are due at once."""
+    seconds = sizes.recurring_seconds
+    for count, schedule, name in ((1, "* * * * * *", "every second"), (1000, "*/5 * * * * *", "a thousand at once")):
+        with database.fresh() as url, JobRunr(url.render_as_string(hide_password=False)) as app:
+            for number in range(count):
+                scheduler = app.scheduler.options(id=str(number), max_concurrent=10)
+                scheduler.schedule_recurrently(schedule, note_lateness)
+            with Serving(url) as server:
+                time.sleep(SETTLING)
+                skipped = len(server.snapshot().latencies)
+                time.sleep(seconds)
+                late = sorted(1000 * second for second in server.snapshot().latencies[skipped:])
+        figures = {"runs": float(len(late)), "earliest, ms": late[0], "p50, ms": late[len(late) // 2]}
+        figures["p99, ms"] = late[len(late) * 99 // 100]
+        for unit, value in figures.items():
+            yield Figure(database=database.name, name=f"recurring, {name}", unit=unit, ours=value)
 
 
 def idle(database: Database, sizes: Sizes) -> Iterator[Figure]:

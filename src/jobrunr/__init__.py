@@ -10,6 +10,8 @@
 import logging
 
 from jobrunr.context import JobContext, current_job
+from jobrunr.cron import Cron, CronExpression
+from jobrunr.declarations import recurring
 from jobrunr.errors import DoNotRetry, JobRunrError
 from jobrunr.filters import JobFilter
 from jobrunr.history import ExceptionRecord, StateChange
@@ -18,6 +20,7 @@ from jobrunr.jobrunr import JobRunr
 from jobrunr.jobs import Job, NewJob
 from jobrunr.log_context import LogContextFilter, current_log_context, log_context
 from jobrunr.options import job
+from jobrunr.recurring_job import Misfire, RecurringJob, RecurringRun, SkipReason
 from jobrunr.retries import ExponentialBackoff, FixedDelays, GiveUp, Retry, RetryDecision, RetryPolicy
 from jobrunr.scheduler.job_scheduler import JobScheduler
 from jobrunr.server.background_job_server import BackgroundJobServer
@@ -30,6 +33,8 @@ logging.getLogger("jobrunr").addHandler(logging.NullHandler())  # quiet until th
 
 __all__ = [
     "BackgroundJobServer",
+    "Cron",
+    "CronExpression",
     "DoNotRetry",
     "ExceptionRecord",
     "ExponentialBackoff",
@@ -46,11 +51,15 @@ __all__ = [
     "JobState",
     "LogContextFilter",
     "LogLine",
+    "Misfire",
     "NewJob",
+    "RecurringJob",
+    "RecurringRun",
     "Retry",
     "RetryDecision",
     "RetryPolicy",
     "Settings",
+    "SkipReason",
     "StateChange",
     "StorageProvider",
     "__version__",
@@ -58,4 +67,5 @@ __all__ = [
     "current_log_context",
     "job",
     "log_context",
+    "recurring",
 ]

@@ -89,6 +89,17 @@ class JobContext:
         return self._job.created_at
 
     @property
+    def recurring_job_id(self) -> str | None:
+        """The recurring job that made it, if one did."""
+        return self._job.recurring_job_id
+
+    @property
+    def run_at(self) -> datetime | None:
+        """The time that it stands for: of a run of a recurring job the time in its schedule, at every attempt; otherwise the
+        time for which it was scheduled, if it was."""
+        return self._job.extras.stands_for or self._job.run_at
+
+    @property
     def attempt(self) -> int:
         """1 when a server runs the job for the first time, 2 for the second ..."""
         return self._job.attempts

@@ -131,6 +131,27 @@ class ResultTypeError(JobRunrError):
         super().__init__(f"The result of job {job_id} is no {name}: {why}. {advice}")
 
 
+class RecurringJobNotFoundError(JobRunrError):
+    """No recurring job has this id (any more)."""
+
+    def __init__(self, recurring_job_id: str) -> None:
+        self.recurring_job_id = recurring_job_id
+        super().__init__(
+            f"There is no recurring job {recurring_job_id!r}. `jobrunr recurring list` shows those that there are."
+        )
+
+
+class ConcurrentRecurringJobModificationError(JobRunrError):
+    """Somebody else kept changing the recurring job while we tried to."""
+
+    def __init__(self, recurring_job_id: str, tries: int) -> None:
+        self.recurring_job_id = recurring_job_id
+        super().__init__(
+            f"Recurring job {recurring_job_id!r} was changed by others during {tries} tries to change it. "
+            f"Look at it and try again."
+        )
+
+
 # -- running jobs
 
 

@@ -19,7 +19,10 @@ from jobrunr.registry import JobActivator, JobRegistry
 from jobrunr.retries import POLICIES, ExponentialBackoff, FixedDelays, RetryPolicy, can_be_called, is_policy
 from jobrunr.scheduler.job_builder import JobBuilder
 from jobrunr.scheduler.job_scheduler import JobScheduler
+from jobrunr.scheduler.recurring_jobs import RecurringJobs
+from jobrunr.schedules import FiringRules
 from jobrunr.server.background_job_server import BackgroundJobServer
+from jobrunr.server.duties.fire import Fire
 from jobrunr.server.performer import Performer
 from jobrunr.settings import Settings, change_settings, load_settings
 from jobrunr.storage.contract import StorageProvider
@@ -80,7 +83,8 @@ class JobRunr:
         self.registry = JobRegistry(application or _application_of_caller(), self.settings.allowed_targets)
         """Which functions are offered as jobs."""
         builder = JobBuilder(self.registry, self.settings, self.filters)
-        self.scheduler = JobScheduler(lambda: self.storage, builder, self.filters)
+        recurring = RecurringJobs(lambda: self.storage, builder, self.registry, self.filters, self.settings.zone)
+        self.scheduler = JobScheduler(lambda: self.storage, builder, self.filters, recurring)
         """Makes jobs and steers them."""
 
     @property
@@ -118,11 +122,31 @@ class JobRunr:
         """
         own = change_settings(self.settings, settings)
         clock = SyncedClock(self.storage.now)
-        return BackgroundJobServer(self.storage, self.performer(clock, own), clock, self.filters, own, VERSION)
+        return BackgroundJobServer(
+            self.storage,
+            self.performer(clock, own),
+            clock,
+            self.filters,
+            own,
+            recurring=self.scheduler.recurring,
+            fire=self.fire(clock, own),
+            version=VERSION,
+        )
 
     def performer(self, clock: Clock, settings: Settings | None = None) -> Performer:
         """What runs single jobs: the heart of a server, and of `jobrunr.testing.drain`."""
         return Performer(self.registry, self._activator, self.filters, settings or self.settings, self._retry, clock)
+
+    def fire(self, clock: Clock, settings: Settings | None = None) -> Fire:
+        """What makes the jobs of recurring jobs: a duty of servers, and a part of `jobrunr.testing.drain`."""
+        settings = settings or self.settings
+        rules = FiringRules(
+            misfire_grace=settings.misfire_grace,
+            misfire_limit=settings.misfire_limit,
+            retries_count_as_live=settings.retries_count_as_live,
+        )
+        recurring = self.scheduler.recurring
+        return Fire(self.storage, clock, recurring.schedule_of, recurring.filters_of, rules)
 
     @contextmanager
     def using(self, storage: StorageProvider) -> Iterator[Self]:

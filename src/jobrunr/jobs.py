@@ -41,6 +41,8 @@ class JobExtras(msgspec.Struct, frozen=True, omit_defaults=True):
     purge_deleted_after: timedelta | None = None
     log_context: dict[str, Any] | None = None
     """The values of the log context at the moment of creation."""
+    stands_for: datetime | None = None
+    """The time of the run of a recurring job; `run_at` is overwritten by a retry."""
 
 
 NO_EXTRAS = JobExtras()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar, overload
 
 import msgspec
@@ -11,10 +11,14 @@ import msgspec
 from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilter
 from jobrunr.ids import JobId
+from jobrunr.recurring_job import MAX_RECURRING_ID_LENGTH, Misfire
 from jobrunr.retries import POLICIES, RetryPolicy, is_policy
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Rule = tuple[str, Callable[[Any], bool], str]
+"""Option, what is fine, and how people are told of it."""
 
 MAX_LABELS = 10
 MAX_LABEL_LENGTH = 100
@@ -53,6 +57,30 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(below, **mine) if mine else below
 
 
+class RecurringOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of a recurring job besides those of the jobs that it makes. None leaves a thing to the default."""
+
+    id: str | None = None
+    zone: str | None = None
+    misfire: Misfire | None = None
+    max_concurrent: int | None = None
+    until: datetime | None = None
+    paused: bool | None = None
+
+    def __post_init__(self) -> None:
+        _check_rules(self, _RECURRING_RULES)
+
+    def over(self, below: RecurringOptions) -> RecurringOptions:
+        """These options, and those of `below` where these say nothing."""
+        mine = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+        return msgspec.structs.replace(below, **mine) if mine else below
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The names of those that say something, besides the id."""
+        return tuple(name for name in self.__struct_fields__ if name != "id" and getattr(self, name) is not None)
+
+
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(JobOptions))
 _OPTIONS_ATTRIBUTE = "__jobrunr_options__"
 
@@ -60,16 +88,24 @@ _OPTIONS_ATTRIBUTE = "__jobrunr_options__"
 def _check(options: JobOptions) -> None:
     if isinstance(options.labels, str):
         raise OptionError(f"labels is a list of texts; write labels=[{options.labels!r}].")
-    for name, is_fine, allowed in _RULES:
-        value = getattr(options, name)
-        if value is not None and not is_fine(value):
-            raise OptionError(f"{name} cannot be {value!r:.200}; it is {allowed}.")
+    _check_rules(options, _RULES)
     if options.labels is not None and len(options.labels) > MAX_LABELS:
         raise OptionError(f"A job can have {MAX_LABELS} labels, not {len(options.labels)}.")
 
 
+def _check_rules(options: object, rules: Iterable[Rule]) -> None:
+    for name, is_fine, allowed in rules:
+        value = getattr(options, name)
+        if value is not None and not is_fine(value):
+            raise OptionError(f"{name} cannot be {value!r:.200}; it is {allowed}.")
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
+
+
+def _is_recurring_id(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_RECURRING_ID_LENGTH and value.isprintable()
 
 
 def _is_queue(value: object) -> bool:
@@ -90,7 +126,7 @@ def _are(kind: Callable[[object], bool]) -> Callable[[object], bool]:
 
 
 _are_exceptions = _are(lambda value: isinstance(value, type) and issubclass(value, BaseException))
-_RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+_RULES: tuple[Rule, ...] = (
     ("name", _is_text, "a text"),
     ("retries", lambda value: _is_whole(value) and value in RETRIES, "a number from 0 (never) to 10000"),
     ("retry", is_policy, POLICIES),
@@ -108,13 +144,27 @@ _RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("purge_deleted_after", _is_keep, "a timedelta of zero or more"),
     ("filters", _are(lambda value: isinstance(value, JobFilter)), "a list of instances of JobFilter"),
 )
-"""Option, what is fine, and how people are told of it."""
+_RECURRING_RULES: tuple[Rule, ...] = (
+    ("id", _is_recurring_id, f"a text of 1 to {MAX_RECURRING_ID_LENGTH} printable characters"),
+    ("zone", _is_text, "the name of a time zone, such as 'Europe/Brussels'"),
+    ("misfire", lambda value: isinstance(value, Misfire), "'skip', 'one' or 'all'"),
+    ("max_concurrent", lambda value: _is_whole(value) and 1 <= value <= 10_000, "a number from 1 to 10000"),
+    ("until", lambda value: isinstance(value, datetime) and value.tzinfo is not None, "a datetime with a time zone"),
+    ("paused", lambda value: isinstance(value, bool), "True or False"),
+)
 
 
 def options_of(function: object) -> JobOptions | None:
     """The options that `@job` put on a function, a method or a class; None when there are none."""
     found = getattr(function, _OPTIONS_ATTRIBUTE, None)
     return found if isinstance(found, JobOptions) else None
+
+
+def put_options(function: object, options: JobOptions) -> None:
+    """Let a function carry options; what it carries already says where these say nothing."""
+    if isinstance(function, staticmethod | classmethod):
+        function = function.__func__
+    setattr(function, _OPTIONS_ATTRIBUTE, options.over(options_of(function) or JobOptions()))
 
 
 @overload
@@ -165,10 +215,7 @@ def job(function: Callable[P, R] | None = None, /, **options: object) -> object:
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:
         made = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-        target: object = function
-        if isinstance(target, staticmethod | classmethod):
-            target = target.__func__
-        setattr(target, _OPTIONS_ATTRIBUTE, JobOptions(**made))  # type: ignore[arg-type]
+        put_options(function, JobOptions(**made))  # type: ignore[arg-type]
         return function
 
     return mark if function is None else mark(function)

@@ -148,6 +148,26 @@ class JobRegistry:
             self._remember(target, TargetNotFoundError, str(error))
             raise TargetNotFoundError(_shown(target), str(error)) from error.__cause__
 
+    def resolve_class(self, target: str) -> type:
+        """The class of a schedule, imported: offered as the targets of jobs are, and with a method ``next_run``.
+
+        Arguments:
+            target: ``package.module:Class``.
+
+        Raises:
+            TargetForbiddenError: this application does not offer it. Nothing was imported.
+            TargetNotFoundError: it is not there, or no schedule.
+        """
+        try:
+            definition = self._definition_anew(f"{target}.next_run")
+        except _NotOfferedError as error:
+            raise TargetForbiddenError(_shown(target), str(error)) from None
+        except DefinitionError as error:
+            raise TargetNotFoundError(_shown(target), str(error)) from error.__cause__
+        if definition.holder is None:
+            raise TargetNotFoundError(_shown(target), "it is no class")
+        return definition.holder
+
     def known(self, target: str) -> Runnable | None:
         """The target, if it was found before; nothing is imported."""
         return self._resolved.get(target)
@@ -184,6 +204,10 @@ class JobRegistry:
     # -- from a text
 
     def _resolve_anew(self, text: str) -> Runnable:
+        definition = self._definition_anew(text)
+        return _runnable(Target.parse(text), definition)
+
+    def _definition_anew(self, text: str) -> Definition:
         try:
             target = Target.parse(text)
         except ValueError as error:
@@ -191,7 +215,7 @@ class JobRegistry:
         self._check_offered(target)
         definition = find_definition(_modules_named(target.module)[0], target)
         self._check_home(target, definition)
-        return _runnable(target, definition)
+        return definition
 
     # -- what is offered
 

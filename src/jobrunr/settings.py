@@ -81,6 +81,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_targets: Targets = ()
     """What may be run besides the application's own code and what ``@job`` marks: ``package.module:Class.method``."""
 
+    zone: Name = "UTC"
+    """The time zone of recurring jobs that name none, such as ``Europe/Brussels``."""
+    misfire_grace: Grace = timedelta(minutes=1)
+    """A run of a recurring job that is noticed later than this was missed: what becomes of it, ``misfire`` says."""
+    misfire_limit: Annotated[int, whole(1, 10_000)] = 100
+    """How many missed runs ``misfire="all"`` makes up for; of more, the oldest are left out."""
+    retries_count_as_live: Flag = False
+    """Whether a job of a recurring job that waits for a retry counts towards ``max_concurrent``, and so holds up the runs
+    behind it."""
+    forget_declared_after: Grace = timedelta(hours=1)
+    """How long a recurring job of the code (``@recurring``) stays when no running server declares it any more."""
+
     max_arguments_size: Size = 2**20
     """A call whose arguments take more bytes of JSON is refused."""
     max_result_size: Size = 2**20

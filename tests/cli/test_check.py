@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 from jobrunr import Job, JobRunr, JobState
 from jobrunr.cli import check
 from jobrunr.jobs import JobDetails
+from jobrunr.recurring_job import JobTemplate
 from jobrunr.testing import factories
 from jobrunr.transitions import fail_and_retry
 from tests.cli.conftest import invoke
@@ -141,3 +142,25 @@ def test_checking_runs_nothing_and_changes_nothing(checked: Callable[..., Result
 
     assert jobrunr.scheduler.get(job.id) == job
     assert jobrunr.scheduler.get(job.id).state is JobState.ENQUEUED
+
+
+def test_a_recurring_job_that_this_code_cannot_run_is_listed_with_the_reason(
+    checked: Callable[..., Result], jobrunr: JobRunr
+) -> None:
+    sound = factories.a_recurring_job(jobrunr.storage.now(), id="sound", template=a_template("fetch", '{"url":"x"}'))
+    gone = factories.a_recurring_job(jobrunr.storage.now(), id="gone", template=a_template("sent_welcome", "{}"))
+    odd = factories.a_recurring_job(jobrunr.storage.now(), id="odd", template=sound.template, schedule="61 * * * *")
+    assert all(map(jobrunr.storage.save_recurring, (sound, gone, odd)))
+
+    result = checked()
+
+    assert result.exit_code == 1
+    assert "recurring job gone\n" in result.stdout
+    assert "has no 'sent_welcome'" in result.stdout
+    found = json.loads(checked("--json").stdout)["recurring"]
+    assert found.keys() == {"gone", "odd"}
+    assert "61" in found["odd"]
+
+
+def a_template(function: str, arguments: str) -> JobTemplate:
+    return JobTemplate(details=JobDetails(f"{HERE}:{function}", arguments), name=function)

@@ -71,7 +71,8 @@ class Fleet:
 
     def start(self, name: str, **settings: object) -> subprocess.Popen[bytes]:
         """Start ``jobrunr worker``. It is up when `servers` lists it."""
-        command = [sys.executable, "-m", "jobrunr.cli", "worker", "--app", APPLICATION, "--name", name]
+        app = str(settings.pop("app", APPLICATION))
+        command = [sys.executable, "-m", "jobrunr.cli", "worker", "--app", app, "--name", name]
         with (self._folder / f"{name}.log").open("wb") as log:
             worker = subprocess.Popen(command, cwd=ROOT, env=self._environment(settings), stdout=log, stderr=log)
         self._stack.callback(self._show_log, name)

@@ -19,6 +19,7 @@ TINY = Sizes(
     drained=1000,
     latency_seconds=1,
     idle_seconds=1,
+    recurring_seconds=2,
     few=1000,
     waiting=2000,
     finished=2000,

@@ -27,7 +27,11 @@ def scheduler() -> JobScheduler:
         (lambda s: s.schedule(timedelta(days=10**7), fail, "a"), "too far away"),
         (lambda s: s.schedule(datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-5))), fail, "a"), "too far away"),
         (lambda s: s.enqueue_many(fail, "ada@example.org"), r"write \['ada@example.org'\]"),
-        (lambda s: s.options(id="order-17"), "JobId.from_key"),
+        (lambda s: s.options(id="order-17").enqueue(fail, "a"), "JobId.from_key"),
+        (lambda s: s.options(zone="UTC", until=None).enqueue(fail, "a"), "zone: only recurring jobs"),
+        (lambda s: s.options(misfire="never"), "'skip', 'one' or 'all'"),
+        (lambda s: s.options(max_concurrent=0), "max_concurrent"),
+        (lambda s: s.options(until=datetime(2030, 1, 1)), "time zone"),  # noqa: DTZ001 - that is the point
         (lambda s: s.find(state="FAILED"), "JobState.FAILED"),
         (lambda s: s.options(queue="a\0b"), "printable"),
         (lambda s: s.options(retry_on=ValueError), r"\[ValueError\]"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
-from sqlalchemy import URL, bindparam, text
+from sqlalchemy import URL, Table, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
 from jobrunr.storage.contract import StorageProvider
@@ -38,15 +38,23 @@ class SqlContract(StorageContract):
 
     def damage(self, storage: StorageProvider, job_id: UUID, field: str, value: object) -> bool:
         assert isinstance(storage, SqlStorageProvider)
-        jobs = storage._dialect.tables.jobs
-        statement = text(f"UPDATE {jobs.name} SET {COLUMNS.get(field, field)} = :value WHERE id = :job_id")
-        statement = statement.bindparams(bindparam("job_id", type_=jobs.c.id.type))
-        try:
-            with storage._dialect.engine.begin() as connection:
-                connection.execute(statement, {"value": value, "job_id": job_id})
-        except DBAPIError:
-            return False
-        return True
+        return overwrite(storage, storage._dialect.tables.jobs, job_id, COLUMNS.get(field, field), value)
+
+    def damage_recurring(self, storage: StorageProvider, recurring_job_id: str, field: str, value: object) -> bool:
+        assert isinstance(storage, SqlStorageProvider)
+        return overwrite(storage, storage._dialect.tables.recurring_jobs, recurring_job_id, field, value)
+
+
+def overwrite(storage: SqlStorageProvider, table: Table, row_id: object, column: str, value: object) -> bool:
+    """Write a value into a row, past all checks of ours; False when the database does not take it."""
+    statement = text(f"UPDATE {table.name} SET {column} = :value WHERE id = :row_id")
+    statement = statement.bindparams(bindparam("row_id", type_=table.c.id.type))
+    try:
+        with storage._dialect.engine.begin() as connection:
+            connection.execute(statement, {"value": value, "row_id": row_id})
+    except DBAPIError:
+        return False
+    return True
 
 
 def remove_everything(storage: SqlStorageProvider) -> None:

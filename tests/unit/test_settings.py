@@ -221,7 +221,7 @@ class TestRefusals:
 
     def test_a_wrong_name_in_code_is_refused_with_the_names_that_exist(self) -> None:
         with pytest.raises(
-            UnknownSettingError, match=r"^Unknown setting 'retrys' in code\. Allowed are: .*retries, .*workers\.$"
+            UnknownSettingError, match=r"^Unknown setting 'retrys' in code\. Allowed are: .*retries, .*workers, zone\.$"
         ):
             from_code(retrys=3)
 

@@ -1,4 +1,4 @@
-"""``jobrunr check``: which stored jobs this code cannot run."""
+"""``jobrunr check``: which stored jobs and recurring jobs this code cannot run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from jobrunr.cli.application import existing_storage, find_application
 from jobrunr.cli.options import app_option, json_option
 from jobrunr.cli.output import print_json, printable, state_name
 from jobrunr.cli.verb import ExitCode, Verb
-from jobrunr.errors import CannotRunError, UnreadableJobError
+from jobrunr.errors import CannotRunError, ScheduleError, UnreadableJobError
 from jobrunr.ids import JobId
-from jobrunr.jobs import Job
+from jobrunr.jobs import Job, JobDetails
+from jobrunr.recurring_job import RecurringJob
 from jobrunr.registry import JobRegistry
+from jobrunr.scheduler.recurring_jobs import RecurringJobs
 from jobrunr.states import JobState
 from jobrunr.storage.contract import JobQuery, StorageProvider
 
@@ -45,25 +47,28 @@ class Findings(msgspec.Struct, kw_only=True):
     checked: int = 0
     cannot_run: int = 0
     groups: list[Group] = []
+    recurring: dict[str, str] = {}
+    """The recurring jobs that cannot be run, and why."""
 
 
-@click.command("check", cls=Verb, examples=_EXAMPLES)
+@click.command("check", cls=Verb, examples=_EXAMPLES, short_help="List the stored jobs that this code cannot run.")
 @app_option
 @json_option
 @click.pass_context
 def verb(context: click.Context, app: str | None, as_json: bool) -> None:
-    """List the stored jobs that this code cannot run.
+    """List the stored jobs and recurring jobs that this code cannot run.
 
-    Every job that is still to run is held against the code: is its function there and offered, and do the stored arguments
-    fit? Nothing is run or changed. The exit code is 1 when a job does not fit.
+    Every job that is still to run, and every recurring job, is held against the code: is its function there and offered,
+    and do the stored arguments fit? Nothing is run or changed. The exit code is 1 when something does not fit.
     """
     with find_application(app) as jobrunr:
         findings = find_misfits(existing_storage(jobrunr), jobrunr.registry)
+        findings.recurring = find_recurring_misfits(jobrunr.scheduler.recurring, jobrunr.registry)
     if as_json:
         print_json(findings)
     else:
         click.echo("\n".join(_lines(findings)))
-    context.exit(ExitCode.NO if findings.cannot_run else ExitCode.DONE)
+    context.exit(ExitCode.NO if findings.cannot_run or findings.recurring else ExitCode.DONE)
 
 
 def find_misfits(storage: StorageProvider, registry: JobRegistry) -> Findings:
@@ -92,12 +97,31 @@ def why_not(job: Job, registry: JobRegistry) -> str | None:
         if job.unreadable is not None:
             raise UnreadableJobError(job.id, job.unreadable)
         _ = job.extras
-        registry.resolve(job.target).codec.decode(job.details.arguments)
+        _check_call(job.details, registry)
     except UnreadableJobError:
         return "Its row cannot be read. Was it changed by hand?"
     except CannotRunError as error:
         return str(error)
     return None
+
+
+def find_recurring_misfits(recurring: RecurringJobs, registry: JobRegistry) -> dict[str, str]:
+    """The ids of the recurring jobs that this code cannot run, and why."""
+    reasons = {job.id: job.problem or _why_not_recurring(job, recurring, registry) for job in recurring.list()}
+    return {job_id: reason for job_id, reason in reasons.items() if reason is not None}
+
+
+def _why_not_recurring(job: RecurringJob, recurring: RecurringJobs, registry: JobRegistry) -> str | None:
+    try:
+        recurring.schedule_of(job)
+        _check_call(job.template.details, registry)
+    except (ScheduleError, CannotRunError) as error:
+        return str(error)
+    return None
+
+
+def _check_call(details: JobDetails, registry: JobRegistry) -> None:
+    registry.resolve(details.target).codec.decode(details.arguments)
 
 
 def _jobs_still_to_run(storage: StorageProvider) -> Iterator[Job]:
@@ -116,6 +140,10 @@ def _lines(findings: Findings) -> Iterator[str]:
         yield f"{click.style(printable(group.target), bold=True)}: {_jobs(group.count)}"
         yield from click.wrap_text(printable(group.reason), 78, "  ", "  ").splitlines()
         yield f"  For example {group.example} ({state_name(group.example_state)})"
+        yield ""
+    for job_id, reason in findings.recurring.items():
+        yield f"recurring job {click.style(printable(job_id), bold=True)}"
+        yield from click.wrap_text(printable(reason), 78, "  ", "  ").splitlines()
         yield ""
     if findings.cannot_run:
         yield click.style(

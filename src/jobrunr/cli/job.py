@@ -93,7 +93,7 @@ _reason = click.option("--reason", metavar="TEXT", help="Why; is kept in the his
 @job_id_argument
 def delete_job(app: str | None, url: str | None, job_id: JobId, reason: str | None) -> None:
     """Withdraw a job. One that runs is cancelled; a deleted one can be requeued for a while."""
-    _steer(app, url, job_id, lambda scheduler: scheduler.delete(job_id, reason or f"deleted {_by_whom()}"))
+    _steer(app, url, job_id, lambda scheduler: scheduler.delete(job_id, reason or f"deleted {by_whom()}"))
 
 
 @verb.command(
@@ -106,7 +106,7 @@ def delete_job(app: str | None, url: str | None, job_id: JobId, reason: str | No
 @job_id_argument
 def requeue_job(app: str | None, url: str | None, job_id: JobId, reason: str | None) -> None:
     """Run a job now, whether it waits, has failed, has succeeded or was deleted. Its retries are counted anew."""
-    _steer(app, url, job_id, lambda scheduler: scheduler.requeue(job_id, reason or f"requeued {_by_whom()}"))
+    _steer(app, url, job_id, lambda scheduler: scheduler.requeue(job_id, reason or f"requeued {by_whom()}"))
 
 
 def _steer(app: str | None, url: str | None, job_id: JobId, change: Callable[[JobScheduler], None]) -> None:
@@ -116,7 +116,8 @@ def _steer(app: str | None, url: str | None, job_id: JobId, change: Callable[[Jo
         click.echo(f"Job {job_id} is {state_name(jobrunr.scheduler.get(job_id).state)}.")
 
 
-def _by_whom() -> str:
+def by_whom() -> str:
+    """Who steers, for the history."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container may have a user without a name

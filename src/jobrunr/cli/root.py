@@ -12,7 +12,7 @@ import click
 from jobrunr.cli.verb import ExitCode, Verb, VerbGroup
 from jobrunr.version import VERSION
 
-VERBS = ("worker", "enqueue", "job", "status", "check", "migrate", "demo", "completion")
+VERBS = ("worker", "enqueue", "job", "recurring", "cron", "status", "check", "migrate", "demo", "completion")
 """In the order in which help lists them. Each is the ``verb`` of the module of this name."""
 
 COMPLETE_VARIABLE = "_JOBRUNR_COMPLETE"

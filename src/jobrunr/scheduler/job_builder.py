@@ -16,6 +16,7 @@ from jobrunr.json_values import NotStorableError, to_strict_json
 from jobrunr.lambda_call import is_lambda, unfold
 from jobrunr.log_context import current_log_context
 from jobrunr.options import MAX_LABEL_LENGTH, JobOptions
+from jobrunr.recurring_job import JobTemplate
 from jobrunr.registry import JobRegistry, Runnable
 from jobrunr.retries import FixedDelays, class_name, write_policy
 from jobrunr.scheduler.templates import fill_in
@@ -26,6 +27,7 @@ from jobrunr.texts import storable
 
 MAX_NAME_LENGTH = 255
 _NO_OPTIONS = JobOptions()
+_NO_ID = JobId(int=0)
 
 
 class JobBuilder:
@@ -50,7 +52,10 @@ class JobBuilder:
         """
         if options.filters is not None:
             raise OptionError("filters go on the function, @job(filters=[...]), or on the application, not on a call.")
-        runnable = self._registry.describe(function)
+        return self.draft_of(self._registry.describe(function), options)
+
+    def draft_of(self, runnable: Runnable, options: JobOptions) -> JobDraft:
+        """The same for a function that was found already."""
         return JobDraft(runnable, options, self._settings, self._filters)
 
     def build(
@@ -66,14 +71,31 @@ class JobBuilder:
         Raises:
             JobRefusedError: the call cannot become a job.
         """
-        if is_lambda(function):
-            if args or kwargs:
-                raise OptionError(
-                    "A lambda brings its own arguments; write enqueue(lambda: function(1)) or enqueue(function, 1)."
-                )
-            function, args, kwargs = unfold(function)
+        function, args, kwargs = _unfolded(function, args, kwargs)
         draft = self.draft(function, options)
         return draft, draft.job(args, kwargs, options.id or JobId.new(), run_at)
+
+    def template(
+        self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: JobOptions
+    ) -> JobTemplate:
+        """What the jobs of a recurring job have in common.
+
+        Raises:
+            JobRefusedError: the call cannot become a job.
+        """
+        function, args, kwargs = _unfolded(function, args, kwargs)
+        return self.draft(function, options).template(args, kwargs)
+
+
+def _unfolded(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[Callable[..., Any], Sequence[Any], Mapping[str, Any]]:
+    """A lambda of one call, taken apart; anything else as it is."""
+    if not is_lambda(function):
+        return function, args, kwargs
+    if args or kwargs:
+        raise OptionError("A lambda brings its own arguments; write enqueue(lambda: function(1)) or enqueue(function, 1).")
+    return unfold(function)
 
 
 class JobDraft:
@@ -98,10 +120,29 @@ class JobDraft:
             ArgumentError: they do not fit, or cannot be stored.
             TooLargeError: they are too large.
         """
+        context = current_log_context()
+        extras = _with_log_context(self._extras, context) if context else self._extras
+        return self.filters.creating(self._new(args, kwargs, job_id, run_at, extras))
+
+    def template(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> JobTemplate:
+        """What all jobs for these arguments have in common. The log context of the moment is not part of it."""
+        new = self._new(args, kwargs, _NO_ID, None, self._extras)
+        return JobTemplate(
+            details=new.details,
+            name=new.name,
+            queue=new.queue,
+            priority=new.priority,
+            labels=new.labels,
+            retries=new.retries,
+            extras=new.extras,
+        )
+
+    def _new(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: JobId, run_at: datetime | None, extras: JobExtras
+    ) -> NewJob:
         target = self._runnable.target
         arguments = self._runnable.codec.encode(args, kwargs, self._max_arguments_size)
-        context = current_log_context()
-        new = NewJob(
+        return NewJob(
             id=job_id,
             details=JobDetails(target, arguments),
             name=storable(
@@ -113,9 +154,8 @@ class JobDraft:
             priority=self._priority,
             labels=tuple(self._label(label, args, kwargs) for label in self._labels),
             retries=self._retries,
-            extras=_with_log_context(self._extras, context) if context else self._extras,
+            extras=extras,
         )
-        return self.filters.creating(new)
 
     def _fill_in(self, template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         return fill_in(template, self._runnable.codec.signature, args, kwargs, current_log_context())

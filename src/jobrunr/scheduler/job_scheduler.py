@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import Any, ParamSpec, Protocol, TypeVar, TypeVarTuple, Unpack, overload
 from uuid import UUID
 
-import msgspec
-
-from jobrunr.context import METADATA
-from jobrunr.errors import ConcurrentJobModificationError, JobNotFoundError, OptionError
+from jobrunr.declarations import recurring_options
+from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
-from jobrunr.jobs import ANYTHING, Job, JobUpdate, NewJob, decode_stored
-from jobrunr.options import JobOptions
-from jobrunr.progress import PROGRESS, Progress
+from jobrunr.jobs import NewJob
+from jobrunr.options import JobOptions, RecurringOptions
+from jobrunr.recurring_job import Misfire
 from jobrunr.retries import RetryPolicy
 from jobrunr.scheduler.bulk import CHUNK, BulkWriter
 from jobrunr.scheduler.job_builder import JobBuilder
-from jobrunr.states import JobState
-from jobrunr.storage.contract import JobPage, JobQuery, LogLine, StorageProvider
-from jobrunr.transitions import delete, requeue, reschedule
+from jobrunr.scheduler.job_steering import JobSteering
+from jobrunr.scheduler.recurring_jobs import RecurringJobs
+from jobrunr.schedules import ScheduleLike
+from jobrunr.storage.contract import StorageProvider
 
 P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-TRIES = 5
-"""How often a change by hand is tried when the job changes meanwhile."""
 
 
 class Method(Protocol[P]):
@@ -44,7 +39,7 @@ class Method(Protocol[P]):
     def __call__(_method, self: Any, *args: P.args, **kwargs: P.kwargs) -> Any: ...  # noqa: N805 - `self` is the method's own
 
 
-class JobScheduler:
+class JobScheduler(JobSteering):
     """Turns function calls into jobs, and steers the jobs that are there. Safe to use from any number of threads.
 
     Get it from `jobrunr.JobRunr.scheduler`. Nothing here needs a running server.
@@ -55,19 +50,23 @@ class JobScheduler:
         storage: Callable[[], StorageProvider],
         builder: JobBuilder,
         filters: JobFilters,
+        recurring: RecurringJobs,
         options: JobOptions | None = None,
+        recurring_options: RecurringOptions | None = None,
     ) -> None:
-        self._storage = storage
+        super().__init__(storage, filters)
         self._builder = builder
-        self._filters = filters
+        self.recurring = recurring
+        """Looks at recurring jobs, and steers them."""
         self._options = options or JobOptions()
+        self._recurring_options = recurring_options or RecurringOptions()
 
     # -- making jobs
 
     def options(
         self,
         *,
-        id: UUID | None = None,
+        id: UUID | str | None = None,
         name: str | None = None,
         retries: int | None = None,
         retry: RetryPolicy | None = None,
@@ -79,12 +78,17 @@ class JobScheduler:
         delete_succeeded_after: timedelta | None = None,
         delete_failed_after: timedelta | None = None,
         purge_deleted_after: timedelta | None = None,
+        zone: str | None = None,
+        misfire: Misfire | str | None = None,
+        max_concurrent: int | None = None,
+        until: datetime | None = None,
+        paused: bool | None = None,
     ) -> JobScheduler:
         """A scheduler that says this about every job it makes. What is said here goes before the decorator and the settings.
 
         Arguments:
             id: the id of the job. If there is a job with this id already, nothing changes and nothing is an error;
-                `JobId.from_key` makes an id from a key of your own.
+                `JobId.from_key` makes an id from a key of your own. A recurring job has a text of yours as its id.
             name: what people see; ``{0}`` and ``{email}`` are filled in from the call and from the log context.
             retries: how often a failed job is tried again.
             retry: how long to wait before each retry: `ExponentialBackoff` or `FixedDelays`.
@@ -94,6 +98,13 @@ class JobScheduler:
             queue: the queue it waits in.
             priority: higher goes first; 0 is normal.
             delete_succeeded_after, delete_failed_after, purge_deleted_after: how long the job is kept.
+            zone: of a recurring job, the IANA time zone that its schedule is meant in.
+            misfire: of a recurring job, what becomes of runs that were missed because no server was up: ``"skip"`` leaves
+                them out, ``"one"`` makes up for the last, ``"all"`` for all of them, the oldest first.
+            max_concurrent: of a recurring job, how many of its jobs may be due or running at a time (1). A run that would
+                be one more is skipped.
+            until: of a recurring job, the last moment at which it may run; after that it is removed.
+            paused: of a recurring job, whether it is paused when it is registered for the first time.
 
         Raises:
             OptionError: an option is not acceptable.
@@ -112,7 +123,22 @@ class JobScheduler:
             delete_failed_after=delete_failed_after,
             purge_deleted_after=purge_deleted_after,
         )
-        return JobScheduler(self._storage, self._builder, self._filters, more.over(self._options))
+        recurring = recurring_options(
+            id=None if id is None else str(id),
+            zone=zone,
+            misfire=misfire,
+            max_concurrent=max_concurrent,
+            until=until,
+            paused=paused,
+        )
+        return JobScheduler(
+            self._storage,
+            self._builder,
+            self._filters,
+            self.recurring,
+            more.over(self._options),
+            recurring.over(self._recurring_options),
+        )
 
     @overload
     def enqueue(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
@@ -164,6 +190,39 @@ class JobScheduler:
         return self._create(function, args, kwargs, self._moment(when))
 
     @overload
+    def schedule_recurrently(
+        self, schedule: ScheduleLike, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> str: ...
+    @overload
+    def schedule_recurrently(
+        self, schedule: ScheduleLike, method: Method[P], /, *args: P.args, **kwargs: P.kwargs
+    ) -> str: ...
+    def schedule_recurrently(
+        self, schedule: ScheduleLike, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> str:
+        """Run something again and again. Registering the same again changes nothing, neither the next run nor where an
+        interval counts from; registering a changed one under the same id takes effect at once.
+
+        Arguments:
+            schedule: a cron expression (``"0 3 * * *"``, with seconds in front where there are six fields, ``"@daily"``,
+                ``Cron.daily(3)``, a `CronExpression`); or a period of at least a second (a `timedelta`, or ``"PT5M"``);
+                or an object of yours with ``next_run(after)`` and a textual form.
+            function, args, kwargs: as for `enqueue`.
+
+        Returns:
+            the id of the recurring job: that of the options, or else the target (``package.module:function``).
+
+        Raises:
+            ScheduleError: the schedule is not to be understood; the message says what it may be.
+            JobRefusedError, StorageUnavailableError: as for `enqueue`.
+
+        >>> jobs.options(id="nightly", zone="Europe/Brussels").schedule_recurrently("0 3 * * *", print_report, 2026)
+        'nightly'
+        """
+        template = self._builder.template(function, args, kwargs, self._options)
+        return self.recurring.register(template, schedule, self._recurring_options)
+
+    @overload
     def enqueue_many(self, function: Callable[[Unpack[Ts]], Any], calls: Iterable[tuple[*Ts]], /) -> list[JobId]: ...
     @overload
     def enqueue_many(self, function: Callable[[T], Any], calls: Iterable[T], /) -> list[JobId]: ...
@@ -188,8 +247,9 @@ class JobScheduler:
         >>> len(jobs.enqueue_many(send_welcome, ["a@example.org", "b@example.org"]))
         2
         """
-        if self._options.id is not None:
+        if self._recurring_options.id is not None:
             raise OptionError("options(id=...) names one job; enqueue_many makes several.")
+        self._check_options()
         if isinstance(calls, str | bytes):
             raise OptionError(f"enqueue_many wants one item for each job; for one job, write [{calls!r:.50}].")
         draft = self._builder.draft(function, self._options)
@@ -204,136 +264,21 @@ class JobScheduler:
     def _create(
         self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], run_at: datetime | None
     ) -> JobId:
+        self._check_options()
         draft, new = self._builder.build(function, args, kwargs, self._options, run_at)
         _announce(draft.filters, [new], self._storage().insert([new]))
         return new.id
 
-    def _moment(self, when: datetime | timedelta) -> datetime:
-        if not isinstance(when, datetime | timedelta):
-            raise OptionError(f"{when!r} is no time for a job; it is a datetime with a time zone, or a timedelta from now.")
-        if isinstance(when, datetime) and when.tzinfo is None:
-            raise OptionError(f"{when!r} has no time zone; write datetime(..., tzinfo=UTC), or a timedelta from now.")
-        try:
-            return (self._storage().now() + when if isinstance(when, timedelta) else when).astimezone(UTC)
-        except OverflowError:
-            raise OptionError(f"{when!r} is too far away: years have four digits.") from None
-
-    # -- looking at jobs
-
-    def get(self, job_id: UUID | str) -> Job:
-        """One job, as it is now.
-
-        Raises:
-            JobNotFoundError: there is none with this id (any more).
-            ValueError: this is no id.
-        """
-        job = self._storage().get(JobId.of(job_id))
-        if job is None:
-            raise JobNotFoundError(JobId.of(job_id))
-        return job
-
-    def find(
-        self,
-        *,
-        state: JobState | None = None,
-        queue: str | None = None,
-        label: str | None = None,
-        target: str | None = None,
-        limit: int = 50,
-        after: str | None = None,
-    ) -> JobPage:
-        """Jobs, newest first.
-
-        Arguments:
-            state, queue, label, target: only those; everything else passes.
-            limit: how many at most, up to 10000.
-            after: where the page before ended (`JobPage.next`).
-
-        >>> page = jobs.find(state=JobState.ENQUEUED, limit=10)
-        """
-        if state is not None and not isinstance(state, JobState):
-            raise OptionError(f"state cannot be {state!r}; it is one of JobState, such as JobState.FAILED.")
-        return self._storage().find(JobQuery(state=state, queue=queue, label=label, target=target, limit=limit, after=after))
-
-    def counts(self) -> dict[JobState, int]:
-        """How many jobs are in each state."""
-        return self._storage().counts()
-
-    def logs(self, job_id: UUID | str) -> tuple[LogLine, ...]:
-        """What a job logged, attempt by attempt."""
-        return self._storage().logs(JobId.of(job_id))
-
-    def metadata(self, job_id: UUID | str) -> dict[str, Any]:
-        """The metadata that a job keeps.
-
-        Raises:
-            UnreadableJobError: what is stored is no JSON.
-        """
-        job_id = JobId.of(job_id)
-        return {
-            key.removeprefix(METADATA): decode_stored(job_id, key, value, ANYTHING)
-            for key, value in self._storage().data(job_id).items()
-            if key.startswith(METADATA) and value
-        }
-
-    def progress(self, job_id: UUID | str) -> Progress | None:
-        """The progress of the newest attempt that reported any.
-
-        Raises:
-            UnreadableJobError: what is stored is no progress.
-        """
-        job_id = JobId.of(job_id)
-        bars = {key: value for key, value in self._storage().data(job_id).items() if _PROGRESS_KEY.fullmatch(key)}
-        if not bars:
-            return None
-        newest = max(bars, key=lambda key: int(key.removeprefix(PROGRESS)))
-        return decode_stored(job_id, newest, bars[newest], _progress)
-
-    # -- steering jobs
-
-    def delete(self, job_id: UUID | str, reason: str = "deleted through the scheduler") -> None:
-        """Withdraw a job. One that runs is cancelled within a second. Deleting a deleted job changes nothing.
-
-        Raises:
-            JobNotFoundError: there is none with this id.
-        """
-        self._change(job_id, lambda job, now: delete(job, now, reason))
-
-    def requeue(self, job_id: UUID | str, reason: str = "requeued through the scheduler") -> None:
-        """Run a job now, whether it waits, has failed, has succeeded or was deleted. Failures are counted anew.
-
-        Requeueing an enqueued job changes nothing.
-
-        Raises:
-            JobNotFoundError: there is none with this id.
-            IllegalJobStateChangeError: it runs at this moment.
-        """
-        self._change(job_id, lambda job, now: requeue(job, now, reason))
-
-    def reschedule(
-        self, job_id: UUID | str, when: datetime | timedelta, reason: str = "rescheduled through the scheduler"
-    ) -> None:
-        """Run a job at another time. Failures are counted anew.
-
-        Raises:
-            JobNotFoundError: there is none with this id.
-            IllegalJobStateChangeError: it runs at this moment.
-            OptionError: the datetime has no time zone.
-        """
-        run_at = self._moment(when)
-        self._change(job_id, lambda job, now: reschedule(job, now, run_at, reason))
-
-    def _change(self, job_id: UUID | str, change: Callable[[Job, datetime], JobUpdate | None]) -> None:
-        """Read, decide, write if nothing changed meanwhile; again when something did."""
-        for _ in range(TRIES):
-            job = self.get(job_id)
-            update = change(job, self._storage().now())
-            if update is None:
-                return
-            if self._storage().update([update]):
-                self._filters.state_changed(job, job.state, update.state)
-                return
-        raise ConcurrentJobModificationError(JobId.of(job_id), TRIES)
+    def _check_options(self) -> None:
+        """Refuse what only recurring jobs have."""
+        if self._options.id is None and self._recurring_options.id is not None:
+            try:
+                JobId.of(self._recurring_options.id)
+            except ValueError as error:
+                raise OptionError(str(error)) from None
+        if self._recurring_options.given:
+            names = " and ".join(self._recurring_options.given)
+            raise OptionError(f"{names}: only recurring jobs have this. Use schedule_recurrently, or leave it out.")
 
 
 def _announce(filters: JobFilters, jobs: Sequence[NewJob], stored: frozenset[JobId]) -> None:
@@ -344,15 +289,12 @@ def _announce(filters: JobFilters, jobs: Sequence[NewJob], stored: frozenset[Job
                 filters.created(job)
 
 
-_PROGRESS_KEY = re.compile(re.escape(PROGRESS) + "[0-9]{1,18}")
-_progress = msgspec.json.Decoder(Progress)
-
-
 def _id_or_none(value: UUID | str | None) -> JobId | None:
+    """The id of a job; None for a text that is none, as recurring jobs have."""
     try:
         return None if value is None else JobId.of(value)
-    except ValueError as error:
-        raise OptionError(str(error)) from None
+    except ValueError:
+        return None
 
 
 def _tuple(items: Sequence[Any] | None) -> Any:

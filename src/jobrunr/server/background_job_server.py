@@ -14,10 +14,13 @@ from jobrunr.clock import SyncedClock
 from jobrunr.context import JobContext, JobLogHandler
 from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
+from jobrunr.scheduler.recurring_jobs import RecurringJobs
 from jobrunr.server.cancellation import Cancellation
+from jobrunr.server.declaring import Declaring
 from jobrunr.server.duties.expire import Expire
-from jobrunr.server.duties.promote import Promote
+from jobrunr.server.duties.fire import Fire
 from jobrunr.server.duties.rescue import Rescue
+from jobrunr.server.duties.timetable import Timetable
 from jobrunr.server.fetcher import Fetcher
 from jobrunr.server.membership import Membership, this_process
 from jobrunr.server.outage import Outage
@@ -49,8 +52,15 @@ class BackgroundJobServer:
         clock: the storage's time; kept in step here.
         filters: those of the application.
         settings: workers, queues, intervals, retention, sizes.
+        recurring: the recurring jobs of the storage.
+        fire: makes their jobs.
         version: of this library, shown to people.
     """
+
+    _listener: Listener | None = None
+    """Waits for work."""
+    _timetable: Listener | None = None
+    """Waits for what is due sooner than expected."""
 
     def __init__(
         self,
@@ -59,9 +69,13 @@ class BackgroundJobServer:
         clock: SyncedClock,
         filters: JobFilters,
         settings: Settings,
+        *,
+        recurring: RecurringJobs,
+        fire: Fire,
         version: str,
     ) -> None:
         self._storage = storage
+        self._fire = fire
         self._settings = settings
         self._clock = clock
         self._performer = performer
@@ -79,8 +93,8 @@ class BackgroundJobServer:
             elected=self._wake_duties,
         )
         self._cancellation = Cancellation(storage, self._workers)
+        self._declaring = Declaring(storage, recurring, lambda: self.is_master, settings.forget_declared_after)
         self._log_handler = JobLogHandler(self._recorder, settings.log_level)
-        self._listener: Listener | None = None
         self._outage = Outage()
         self._hurry = threading.Event()
         self._stopping = threading.Lock()
@@ -91,19 +105,22 @@ class BackgroundJobServer:
     # -- for those who run it
 
     def start(self) -> Self:
-        """Register and begin to take jobs. Returns when the server is registered.
+        """Register, the recurring jobs of the code too, and begin to take jobs. Returns when the server is registered.
 
         Raises:
             StorageUnavailableError: the storage cannot be reached.
+            JobRefusedError, ScheduleError: a recurring job that stands in the code cannot be.
             RuntimeError: it was started before; make a new one.
         """
         if self._services:
             raise RuntimeError("This server was started before. Make a new one with jobrunr.server().")
+        self._declaring.register()
         self._listener = self._storage.listener(self._settings.queues)
+        self._timetable = self._storage.timetable_listener()
         try:
             self._membership.join()
         except BaseException:
-            self._listener.close()
+            self._close_listeners()
             raise
         self._make_services()
         logging.getLogger().addHandler(self._log_handler)
@@ -142,8 +159,7 @@ class BackgroundJobServer:
         heartbeat.stop(timeout=5)
         self._workers.close()
         logging.getLogger().removeHandler(self._log_handler)
-        if self._listener is not None:
-            self._listener.close()
+        self._close_listeners()
         self._stopped.set()
         _log.info("server %s is down", self._membership.name)
         return sum(run.given_back for run in late)
@@ -215,7 +231,7 @@ class BackgroundJobServer:
 
     def _make_duties(self) -> list[Service]:
         settings, storage, membership = self._settings, self._storage, self._membership
-        promote = Promote(storage, membership, self._clock, settings.poll_interval.total_seconds())
+        timetable = Timetable(storage, membership, self._clock, self._fire, settings.poll_interval.total_seconds())
         rescue = Rescue(
             storage,
             membership,
@@ -231,10 +247,16 @@ class BackgroundJobServer:
         )
         expire = Expire(storage, membership, retention, EXPIRE_INTERVAL)
         return [
-            self._service("promote", promote.tick),
+            Service("timetable", timetable.tick, self._outage, self._timetable),
+            self._service("declaring", self._declaring.tick),
             self._service("rescue", rescue.tick),
             self._service("expire", expire.tick),
         ]
+
+    def _close_listeners(self) -> None:
+        for listener in (self._listener, self._timetable):
+            if listener is not None:
+                listener.close()
 
     def _service(self, name: str, tick: Callable[[], float]) -> Service:
         return Service(name, tick, self._outage)
@@ -254,6 +276,7 @@ class BackgroundJobServer:
 
     def _let_go(self) -> None:
         """The others have given our jobs away: everything that runs or waits here is theirs now."""
+        self._declaring.register_soon()
         self._workers.take_back(older_than=0.0)
         for run in self._workers.running():
             self._workers.cancel(run.claim, RunEnd.TAKEN_AWAY)

@@ -22,6 +22,7 @@ import msgspec
 
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate, NewJob
+from jobrunr.recurring_job import Firing, RecurringJob, RecurringRun
 from jobrunr.server_record import ServerRecord
 from jobrunr.states import JobState
 
@@ -60,6 +61,18 @@ class Promotion(msgspec.Struct, frozen=True):
     count: int
     next_run_at: datetime | None
     """When the next SCHEDULED job is due; may be past when `limit` was reached."""
+    next_look_at: datetime | None = None
+    """When the next recurring job wants to be looked at; may be past."""
+
+
+class DueRecurringJob(msgspec.Struct, frozen=True):
+    """A recurring job whose time has come, or one whose row cannot be read."""
+
+    job: RecurringJob
+    live: int
+    """How many of its jobs are ENQUEUED, PROCESSING, PROCESSED, or SCHEDULED and due."""
+    waiting: int
+    """How many of its jobs are AWAITING or SCHEDULED for later: those that wait for a retry, for example."""
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +111,10 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     delete_succeeded_after: timedelta | None = timedelta(hours=36)
     delete_failed_after: timedelta | None = None
     purge_deleted_after: timedelta | None = timedelta(hours=72)
+    forget_runs_after: timedelta = timedelta(days=7)
+    """How long is kept which job was made for which time of a recurring job."""
+    forget_skips_after: timedelta = timedelta(days=90)
+    """How long is kept which runs of a recurring job were skipped, and why."""
 
 
 class Listener(ABC):
@@ -216,6 +233,61 @@ class StorageProvider(ABC):
     def tidy(self) -> None:
         """Cheap housekeeping of the provider's own (folding counters, ...). Called now and then by the master."""
 
+    # -- recurring jobs
+
+    @abstractmethod
+    def get_recurring(self, recurring_job_id: str) -> RecurringJob | None:
+        """One recurring job. One whose row cannot be read has a `problem` that says so."""
+
+    @abstractmethod
+    def find_recurring(self, limit: int, after: str | None = None) -> list[RecurringJob]:
+        """Recurring jobs in the order of their ids (as text, by code point), those behind the id `after`."""
+
+    @abstractmethod
+    def save_recurring(self, job: RecurringJob, withdrawn: Sequence[JobUpdate] = ()) -> bool:
+        """Store a recurring job: a new one when its version is 1, otherwise in place of the version before, all or nothing.
+
+        Arguments:
+            withdrawn: what becomes of its jobs that are not wanted any more, in the same transaction, each by
+                compare-and-set on its guard. The time that such a job stood for is free again.
+
+        Returns:
+            False when somebody else was faster: nothing was written.
+        """
+
+    @abstractmethod
+    def delete_recurring(self, recurring_job_id: str, version: int, withdrawn: Sequence[JobUpdate] = ()) -> bool:
+        """Remove a recurring job of this version; otherwise as `save_recurring`."""
+
+    @abstractmethod
+    def declare(self, recurring_job_ids: Collection[str]) -> frozenset[str]:
+        """Note that running code declares these, now.
+
+        Returns:
+            the ids that exist and are declared ones.
+        """
+
+    @abstractmethod
+    def undeclared(self, grace: timedelta) -> list[RecurringJob]:
+        """Declared recurring jobs that nobody has declared for longer than `grace`."""
+
+    @abstractmethod
+    def due_recurring(self, limit: int) -> list[DueRecurringJob]:
+        """Recurring jobs that want to be looked at, the longest overdue first."""
+
+    @abstractmethod
+    def fire(self, firings: Sequence[Firing]) -> frozenset[JobId]:
+        """Write what was decided about recurring jobs. A firing whose recurring job changed meanwhile is not written. A run
+        whose time has a job already gets no other.
+
+        Returns:
+            the ids of the jobs that were made.
+        """
+
+    @abstractmethod
+    def recurring_runs(self, recurring_job_id: str, limit: int, *, only_skipped: bool = False) -> list[RecurringRun]:
+        """What became of the runs of a recurring job, the newest first."""
+
     # -- looking
 
     @abstractmethod
@@ -280,6 +352,10 @@ class StorageProvider(ABC):
     def listener(self, queues: Collection[str] = ()) -> Listener:
         """Something that wakes when jobs may have become ENQUEUED, in this process or, where the storage can tell, in
         another. A hint only: who misses it finds the work by polling."""
+
+    @abstractmethod
+    def timetable_listener(self) -> Listener:
+        """Something that wakes when a job was SCHEDULED for soon, or a recurring job was stored. A hint only, too."""
 
     def __enter__(self) -> Self:
         return self

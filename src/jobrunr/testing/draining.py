@@ -14,6 +14,7 @@ from jobrunr.context import JobContext, JobLogHandler
 from jobrunr.ids import JobId, new_token
 from jobrunr.jobrunr import JobRunr
 from jobrunr.jobs import Job
+from jobrunr.server.duties.fire import Fire
 from jobrunr.server.performer import Performer
 from jobrunr.server.recorder import Recorder
 from jobrunr.server.run import Outcome, Run
@@ -56,7 +57,7 @@ def drain(jobrunr: JobRunr, *, most: int = MOST) -> list[Job]:
     performer = jobrunr.performer(clock=storage)
     ran: list[JobId] = []
     with _registered(storage) as server, _keeping_logs(recorder, jobrunr.settings.log_level):
-        for job in _due(storage, server):
+        for job in _due(storage, server, jobrunr.fire(storage)):
             if len(ran) == most:
                 raise AssertionError(f"{most} jobs ran and more are due; do jobs make jobs without end?")
             ran.append(job.id)
@@ -66,14 +67,15 @@ def drain(jobrunr: JobRunr, *, most: int = MOST) -> list[Job]:
     return [found for job_id in in_order if (found := storage.get(job_id)) is not None]
 
 
-def _due(storage: StorageProvider, server: ServerRecord) -> Iterator[Job]:
+def _due(storage: StorageProvider, server: ServerRecord, fire: Fire) -> Iterator[Job]:
     """Jobs that are due, one by one: what is due is asked anew after each, which may have made or withdrawn some."""
     while True:
         storage.promote(1000)
         claimed = storage.claim(server.id, server.name, 1)
-        if not claimed:
+        if claimed:
+            yield claimed[0]
+        elif not fire.fire_due():  # recurring jobs come last: what is still to be run would hold up theirs
             return
-        yield claimed[0]
 
 
 def _run(run: Run, performer: Performer, recorder: Recorder) -> None:

@@ -19,6 +19,7 @@ from jobrunr import transitions
 from jobrunr.history import ExceptionRecord
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobDetails, JobUpdate, NewJob
+from jobrunr.recurring_job import Firing, JobTemplate, NewRun, RecurringJob
 from jobrunr.server_record import ServerRecord
 from jobrunr.states import JobState
 from jobrunr.storage.contract import Claim, StorageProvider
@@ -187,3 +188,42 @@ def claim_of(job: Job) -> Claim:
 def _inserted(storage: StorageProvider, job: NewJob) -> Job:
     storage.insert([job])
     return present(storage, job)
+
+
+# -- recurring jobs
+
+
+def a_recurring_job(at: datetime, **overrides: Any) -> RecurringJob:
+    """A recurring job of every five minutes, registered at a moment. Every field of `RecurringJob` can be given another
+    value."""
+    first = at + timedelta(minutes=5)
+    values: dict[str, Any] = {
+        "id": f"sync-{uuid4()}",
+        "schedule": "PT5M",
+        "zone": "UTC",
+        "template": JobTemplate(details=JobDetails("shop.sync:inventory"), name="sync.inventory()"),
+        "anchor": at,
+        "next_run_at": first,
+        "look_at": first,
+        "created_at": at,
+        "changed_at": at,
+    }
+    return RecurringJob(**(values | overrides))
+
+
+def registered(storage: StorageProvider, **overrides: Any) -> RecurringJob:
+    """A stored recurring job."""
+    job = a_recurring_job(storage.now(), **overrides)
+    assert storage.save_recurring(job)
+    return job
+
+
+def a_firing(job: RecurringJob, *run_times: datetime, **overrides: Any) -> Firing:
+    """What is decided about a recurring job: a job for each of these times, and then the run in five minutes."""
+    after = {
+        name: overrides.pop(name) for name in list(overrides) if name in RecurringJob.__struct_fields__ and name != "skips"
+    }
+    following = (job.next_run_at or job.anchor) + timedelta(minutes=5)
+    values: dict[str, Any] = {"version": job.version + 1, "next_run_at": following, "look_at": following} | after
+    runs = tuple(NewRun(time, job.template.new_job(job.id, time, "its time has come")) for time in run_times)
+    return Firing(after=replace(job, **values), runs=runs, **overrides)

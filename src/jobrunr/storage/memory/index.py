@@ -5,13 +5,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from jobrunr.ids import JobId
 from jobrunr.jobs import Job
 from jobrunr.states import FINISHED, JobState
 from jobrunr.storage.contract import JobQuery
+from jobrunr.storage.memory.order import Order
+
+Name = TypeVar("Name")
 
 
 class JobIndex:
@@ -21,12 +23,16 @@ class JobIndex:
         self._jobs: dict[UUID, Job] = {}
         self._by_state: dict[JobState, dict[UUID, Job]] = {state: {} for state in JobState}
         self._by_server: dict[UUID | None, dict[UUID, Job]] = {}
-        self._by_queue: dict[str, _Order] = {}
-        self._waiting = _Order()
-        self._due = _Order()
-        self._ageing = {state: _Order() for state in FINISHED}
-        self._expiring = {state: _Order() for state in FINISHED}
+        self._by_queue: dict[str, Order[UUID]] = {}
+        self._waiting = Order[UUID]()
+        self._due = Order[UUID]()
+        self._ageing = {state: Order[UUID]() for state in FINISHED}
+        self._expiring = {state: Order[UUID]() for state in FINISHED}
         self._refilled: set[str] = set()
+        self._of_recurring: dict[str, dict[UUID, Job]] = {}
+        """Those that are not finished, by recurring job."""
+        self.was_scheduled = False
+        """Whether a job was SCHEDULED since somebody last set this to false."""
 
     # -- changing
 
@@ -40,6 +46,10 @@ class JobIndex:
             self._by_server.setdefault(job.server_id, {})[job.id] = job
         if job.state is JobState.ENQUEUED:
             self._refilled.add(job.queue)
+        if job.state is JobState.SCHEDULED:
+            self.was_scheduled = True
+        if job.recurring_job_id is not None and job.state not in FINISHED:
+            self._of_recurring.setdefault(job.recurring_job_id, {})[job.id] = job
 
     def remove(self, job_id: UUID) -> None:
         """Forget a job."""
@@ -51,6 +61,8 @@ class JobIndex:
             order.remove(job_id)
         if job.state is JobState.PROCESSING:
             _drop(self._by_server, job.server_id, job_id)
+        if job.recurring_job_id is not None and job.state not in FINISHED:
+            _drop(self._of_recurring, job.recurring_job_id, job_id)
         if job.state is JobState.ENQUEUED and not self._by_queue[job.queue]:
             del self._by_queue[job.queue]
 
@@ -59,10 +71,10 @@ class JobIndex:
         refilled, self._refilled = self._refilled, set()
         return refilled
 
-    def _orders(self, job: Job) -> Iterator[tuple[_Order, Any]]:
+    def _orders(self, job: Job) -> Iterator[tuple[Order[UUID], Any]]:
         """Where a job stands in line, and with which key."""
         if job.state is JobState.ENQUEUED:
-            yield self._by_queue.setdefault(job.queue, _Order()), (-job.priority, job.state_at)
+            yield self._by_queue.setdefault(job.queue, Order[UUID]()), (-job.priority, job.state_at)
             yield self._waiting, job.state_at
         elif job.state is JobState.SCHEDULED and job.run_at is not None:
             yield self._due, job.run_at
@@ -112,13 +124,19 @@ class JobIndex:
             if server_id not in servers:
                 yield from jobs.values()
 
+    def live_and_waiting(self, recurring_job_id: str, now: datetime) -> tuple[int, int]:
+        """How many jobs of a recurring job are due or running, and how many wait for a time to come."""
+        jobs = self._of_recurring.get(recurring_job_id, {}).values()
+        live = sum(job.state is not JobState.AWAITING and not _is_ahead(job, now) for job in jobs)
+        return live, len(jobs) - live
+
     def newest(self, query: JobQuery, before: tuple[datetime, UUID] | None, limit: int) -> list[Job]:
         """Up to `limit` jobs that a query asks for and that come behind a place in its order."""
         jobs = self._jobs if query.state is None else self._by_state[query.state]
         fits = (job for job in jobs.values() if _fits(job, query) and (before is None or place(job, query) < before))
         return heapq.nlargest(limit, fits, key=lambda job: place(job, query))
 
-    def _first(self, order: _Order) -> Job | None:
+    def _first(self, order: Order[UUID]) -> Job | None:
         head = order.first()
         return None if head is None else self._jobs[head[1]]
 
@@ -137,37 +155,12 @@ def _fits(job: Job, query: JobQuery) -> bool:
     )
 
 
-def _drop(groups: dict[UUID | None, dict[UUID, Job]], name: UUID | None, job_id: UUID) -> None:
+def _is_ahead(job: Job, now: datetime) -> bool:
+    return job.state is JobState.SCHEDULED and (job.run_at is None or job.run_at > now)
+
+
+def _drop(groups: dict[Name, dict[UUID, Job]], name: Name, job_id: UUID) -> None:
     """Take a job out of its group, and the group away when nothing is left in it."""
     del groups[name][job_id]
     if not groups[name]:
         del groups[name]
-
-
-class _Order:
-    """Ids in the order of their keys, then their own. No operation looks at more than a logarithm of them.
-
-    What is removed stays in the heap until it comes up, or until such ghosts outnumber the rest.
-    """
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[Any, JobId]] = []
-        self._keys: dict[UUID, Any] = {}
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def add(self, job_id: JobId, key: Any) -> None:
-        self._keys[job_id] = key
-        heapq.heappush(self._heap, (key, job_id))
-
-    def remove(self, job_id: UUID) -> None:
-        del self._keys[job_id]
-        if len(self._heap) > 2 * len(self._keys) + 100:
-            self._heap = [entry for entry in self._heap if self._keys.get(entry[1]) == entry[0]]
-            heapq.heapify(self._heap)
-
-    def first(self) -> tuple[Any, JobId] | None:
-        while self._heap and self._keys.get(self._heap[0][1]) != self._heap[0][0]:
-            heapq.heappop(self._heap)
-        return self._heap[0] if self._heap else None

@@ -15,10 +15,12 @@ from jobrunr.clock import Clock, SystemClock
 from jobrunr.errors import OptionError, StorageError
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate, NewJob
+from jobrunr.recurring_job import Firing, RecurringJob, RecurringRun
 from jobrunr.server_record import ServerRecord
 from jobrunr.states import JobState
 from jobrunr.storage.contract import (
     Claim,
+    DueRecurringJob,
     JobPage,
     JobQuery,
     Listener,
@@ -29,6 +31,7 @@ from jobrunr.storage.contract import (
     StorageProvider,
 )
 from jobrunr.storage.memory.index import JobIndex, place
+from jobrunr.storage.memory.recurring import RecurringIndex
 from jobrunr.storage.memory.writes import claimed, expired, inserted, may_write, promoted, updated, was_written
 
 
@@ -52,7 +55,9 @@ class MemoryStorageProvider(StorageProvider):
         self._data: dict[UUID, dict[str, str]] = {}
         self._servers: dict[UUID, ServerRecord] = {}
         self._metadata: dict[tuple[str, str], str] = {}
+        self._recurring = RecurringIndex()
         self._listeners: set[MemoryListener] = set()
+        self._timetable_listeners: set[MemoryListener] = set()
 
     @contextmanager
     def _transaction(self) -> Iterator[datetime]:
@@ -63,6 +68,10 @@ class MemoryStorageProvider(StorageProvider):
             yield self._clock.now()
             for queue in self._jobs.take_refilled():
                 self._wake_listeners(queue)
+            if self._jobs.was_scheduled or self._recurring.was_changed:
+                self._jobs.was_scheduled = self._recurring.was_changed = False
+                for listener in self._timetable_listeners:
+                    listener.wake()
 
     def _wake_listeners(self, queue: str) -> None:
         for listener in self._listeners:
@@ -77,7 +86,7 @@ class MemoryStorageProvider(StorageProvider):
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            for listener in self._listeners:
+            for listener in self._listeners | self._timetable_listeners:
                 listener.wake()
 
     def now(self) -> datetime:
@@ -149,7 +158,7 @@ class MemoryStorageProvider(StorageProvider):
             while count < limit and (job := self._jobs.first_due(now)) is not None:
                 self._jobs.put(promoted(job, now))
                 count += 1
-            return Promotion(count, self._jobs.next_run_at())
+            return Promotion(count, self._jobs.next_run_at(), self._recurring.next_look_at())
 
     def orphans(self, limit: int) -> list[Job]:
         with self._transaction():
@@ -168,6 +177,7 @@ class MemoryStorageProvider(StorageProvider):
                 while count < limit and (job := self._jobs.first_over(state, keep, now)) is not None:
                     self._expire(job, now)
                     count += 1
+            self._recurring.forget(now - retention.forget_runs_after, now - retention.forget_skips_after, limit)
             return count
 
     def _expire(self, job: Job, now: datetime) -> None:
@@ -180,6 +190,57 @@ class MemoryStorageProvider(StorageProvider):
 
     def tidy(self) -> None:
         """Nothing piles up here."""
+
+    # -- recurring jobs
+
+    def get_recurring(self, recurring_job_id: str) -> RecurringJob | None:
+        with self._transaction():
+            return self._recurring.get(recurring_job_id)
+
+    def find_recurring(self, limit: int, after: str | None = None) -> list[RecurringJob]:
+        with self._transaction():
+            return self._recurring.find(limit, after)
+
+    def save_recurring(self, job: RecurringJob, withdrawn: Sequence[JobUpdate] = ()) -> bool:
+        with self._transaction():
+            saved = self._recurring.save(job)
+            if saved:
+                self._withdraw(job.id, withdrawn)
+            return saved
+
+    def delete_recurring(self, recurring_job_id: str, version: int, withdrawn: Sequence[JobUpdate] = ()) -> bool:
+        with self._transaction():
+            removed = self._recurring.remove(recurring_job_id, version)
+            if removed:
+                self._withdraw(recurring_job_id, withdrawn)
+            return removed
+
+    def _withdraw(self, recurring_job_id: str, updates: Sequence[JobUpdate]) -> None:
+        self._recurring.free(recurring_job_id, {update.job_id for update in updates if self._write(update)})
+
+    def declare(self, recurring_job_ids: Collection[str]) -> frozenset[str]:
+        with self._transaction() as now:
+            return self._recurring.declare(recurring_job_ids, now)
+
+    def undeclared(self, grace: timedelta) -> list[RecurringJob]:
+        with self._transaction() as now:
+            return self._recurring.undeclared(now - grace)
+
+    def due_recurring(self, limit: int) -> list[DueRecurringJob]:
+        with self._transaction() as now:
+            due = self._recurring.due(now, limit)
+            return [DueRecurringJob(job, *self._jobs.live_and_waiting(job.id, now)) for job in due]
+
+    def fire(self, firings: Sequence[Firing]) -> frozenset[JobId]:
+        with self._transaction() as now:
+            made = [run.job for firing in firings for run in self._recurring.fire(firing, now)]
+            for job in made:
+                self._jobs.put(inserted(job, now))
+            return frozenset(job.id for job in made)
+
+    def recurring_runs(self, recurring_job_id: str, limit: int, *, only_skipped: bool = False) -> list[RecurringRun]:
+        with self._transaction():
+            return self._recurring.runs(recurring_job_id, limit, only_skipped=only_skipped)
 
     # -- looking
 
@@ -260,9 +321,16 @@ class MemoryStorageProvider(StorageProvider):
             self._listeners.add(listener)
             return listener
 
+    def timetable_listener(self) -> Listener:
+        with self._transaction():
+            listener = MemoryListener(frozenset(), self._forget)
+            self._timetable_listeners.add(listener)
+            return listener
+
     def _forget(self, listener: MemoryListener) -> None:
         with self._lock:
             self._listeners.discard(listener)
+            self._timetable_listeners.discard(listener)
 
 
 class MemoryListener(Listener):

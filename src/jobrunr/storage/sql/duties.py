@@ -33,7 +33,8 @@ class Promoting:
         due = jobs.c.run_at <= dialect.now_sql
         self._next = select(func.min(jobs.c.run_at)).where(scheduled)
         self._is_any_due = select(exists().where(scheduled, due))
-        self._both = select(exists().where(scheduled, due), self._next.scalar_subquery())
+        self._next_look = select(func.min(dialect.tables.recurring_jobs.c.look_at))
+        self._all = select(exists().where(scheduled, due), self._next.scalar_subquery(), self._next_look.scalar_subquery())
         self._due = (
             select(jobs.c.id)
             .where(scheduled, due)
@@ -55,11 +56,12 @@ class Promoting:
     def nothing_due(self, connection: Connection) -> Promotion | None:
         """What there is to say when nothing is due, which is the usual case; otherwise None."""
         try:
-            is_due, next_run_at = connection.execute(self._both).one()
+            is_due, next_run_at, next_look_at = connection.execute(self._all).one()
         except NONSENSE:  # one of the moments is none: ask one by one
             is_due = connection.execute(self._is_any_due).scalar_one()
             next_run_at = read_time(connection, self.dialect, self._next)
-        return None if is_due else Promotion(0, next_run_at)
+            next_look_at = read_time(connection, self.dialect, self._next_look)
+        return None if is_due else Promotion(0, next_run_at, next_look_at)
 
     def promote(self, connection: Connection, limit: int) -> Promotion:
         """Move the longest overdue jobs."""
@@ -67,7 +69,8 @@ class Promoting:
         if ids:
             connection.execute(self._promote, {"ids": ids})
             self._counting.moved(connection, len(ids), JobState.SCHEDULED, JobState.ENQUEUED)
-        return Promotion(len(ids), read_time(connection, self.dialect, self._next))
+        times = [read_time(connection, self.dialect, statement) for statement in (self._next, self._next_look)]
+        return Promotion(len(ids), *times)
 
 
 class Rescuing:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import weakref
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from sqlalchemy import URL, Engine
 
-from jobrunr.clock import Clock
+from jobrunr.clock import Clock, SystemClock
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate, NewJob
+from jobrunr.recurring_job import Firing, RecurringJob, RecurringRun
 from jobrunr.server_record import ServerRecord
 from jobrunr.states import JobState
 from jobrunr.storage.contract import (
     Claim,
+    DueRecurringJob,
     JobPage,
     JobQuery,
     Listener,
@@ -33,15 +35,19 @@ from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.database import Database
 from jobrunr.storage.sql.duties import Expiring, Promoting, Rescuing
 from jobrunr.storage.sql.engines import open_dialect
+from jobrunr.storage.sql.firing import CHUNK, FiringTables
 from jobrunr.storage.sql.inserting import fits_in_one_statement, in_order, inserting
 from jobrunr.storage.sql.journal import Journal
 from jobrunr.storage.sql.looking import Looking
 from jobrunr.storage.sql.notes import Notes
+from jobrunr.storage.sql.recurring import Recurring
 from jobrunr.storage.sql.schema import Schema
 from jobrunr.storage.sql.servers import Servers
 from jobrunr.storage.sql.tables import DEFAULT_PREFIX
 from jobrunr.storage.sql.updating import in_batches, updating
-from jobrunr.storage.sql.waking import Queues, WakeUps
+from jobrunr.storage.sql.waking import TIMETABLE, Queues, WakeUps
+
+_SOON = timedelta(minutes=1)
 
 
 class SqlStorageProvider(StorageProvider):
@@ -86,6 +92,8 @@ class SqlStorageProvider(StorageProvider):
         self._promoting = Promoting(dialect, self._counting)
         self._rescuing = Rescuing(dialect)
         self._expiring = Expiring(dialect, self._counting)
+        self._recurring = Recurring(dialect, self._updating)
+        self._firing = FiringTables(dialect, self._inserting)
         self._looking = Looking(dialect)
         self._servers = Servers(dialect)
         self._notes = Notes(dialect)
@@ -117,7 +125,7 @@ class SqlStorageProvider(StorageProvider):
         wanted = in_order(jobs)
         run = self._database.write_once if fits_in_one_statement(wanted) else self._database.write
         new = run(lambda connection: self._inserting.insert(connection, wanted))
-        self._wake_up({job.queue for job in wanted if job.state is JobState.ENQUEUED and job.id in new})
+        self._wake_up(self._news_of(job for job in wanted if job.id in new))
         return new
 
     # -- running jobs
@@ -144,6 +152,8 @@ class SqlStorageProvider(StorageProvider):
             written |= self._database.write_once(partial(self._updating.update, updates=batch))
         if any(update.state is JobState.ENQUEUED and update.job_id in written for update in updates):
             self._wake_up(None)
+        elif any(update.state is JobState.SCHEDULED and self._is_soon(update.run_at) for update in updates):
+            self._wake_up({TIMETABLE})
         return frozenset(written)
 
     def append(self, records: Sequence[RunRecord]) -> frozenset[JobId]:
@@ -171,11 +181,55 @@ class SqlStorageProvider(StorageProvider):
         return self._database.read(lambda connection: self._rescuing.orphans(connection, limit))
 
     def expire(self, retention: Retention, limit: int) -> int:
+        self._database.write(lambda connection: self._firing.forget(connection, retention, limit))
         return self._database.write(lambda connection: self._expiring.expire(connection, retention, limit))
 
     def tidy(self) -> None:
         while self._database.write(self._counting.fold):
             pass
+
+    # -- recurring jobs
+
+    def get_recurring(self, recurring_job_id: str) -> RecurringJob | None:
+        return self._database.read(lambda connection: self._recurring.get(connection, recurring_job_id))
+
+    def find_recurring(self, limit: int, after: str | None = None) -> list[RecurringJob]:
+        return self._database.read(lambda connection: self._recurring.find(connection, limit, after))
+
+    def save_recurring(self, job: RecurringJob, withdrawn: Sequence[JobUpdate] = ()) -> bool:
+        saved = self._database.write(lambda connection: self._recurring.save(connection, job, withdrawn))
+        if saved and self._is_soon(job.look_at):
+            self._wake_up({TIMETABLE})
+        return saved
+
+    def delete_recurring(self, recurring_job_id: str, version: int, withdrawn: Sequence[JobUpdate] = ()) -> bool:
+        return self._database.write(
+            lambda connection: self._recurring.delete(connection, recurring_job_id, version, withdrawn)
+        )
+
+    def declare(self, recurring_job_ids: Collection[str]) -> frozenset[str]:
+        if not recurring_job_ids:
+            return frozenset()
+        return self._database.write(lambda connection: self._recurring.declare(connection, recurring_job_ids))
+
+    def undeclared(self, grace: timedelta) -> list[RecurringJob]:
+        return self._database.read(lambda connection: self._recurring.undeclared(connection, grace))
+
+    def due_recurring(self, limit: int) -> list[DueRecurringJob]:
+        return self._database.read(lambda connection: self._firing.due(connection, limit))
+
+    def fire(self, firings: Sequence[Firing]) -> frozenset[JobId]:
+        made: set[JobId] = set()
+        for start in range(0, len(firings), CHUNK):
+            jobs = self._database.write(partial(self._firing.fire, firings=firings[start : start + CHUNK]))
+            self._wake_up(self._news_of(jobs))
+            made.update(job.id for job in jobs)
+        return frozenset(made)
+
+    def recurring_runs(self, recurring_job_id: str, limit: int, *, only_skipped: bool = False) -> list[RecurringRun]:
+        return self._database.read(
+            lambda connection: self._firing.runs(connection, recurring_job_id, limit, only_skipped=only_skipped)
+        )
 
     # -- looking
 
@@ -230,6 +284,24 @@ class SqlStorageProvider(StorageProvider):
     def listener(self, queues: Collection[str] = ()) -> Listener:
         self._database.check_open()
         return self._wake_ups.listener(queues)
+
+    def timetable_listener(self) -> Listener:
+        return self.listener({TIMETABLE})
+
+    def _news_of(self, jobs: Iterable[NewJob]) -> set[str]:
+        """What there is to tell of new jobs."""
+        news = set()
+        for job in jobs:
+            if job.state is JobState.ENQUEUED:
+                news.add(job.queue)
+            elif job.state is JobState.SCHEDULED and self._is_soon(job.run_at):
+                news.add(TIMETABLE)
+        return news
+
+    def _is_soon(self, moment: datetime | None) -> bool:
+        """Whether a moment comes before anybody looks at the timetable by himself. A hint, by the clock of this machine."""
+        now = (self._dialect.clock or SystemClock()).now()
+        return moment is not None and moment - now < _SOON
 
     def _wake_up(self, queues: Queues) -> None:
         """Tell everybody that jobs were enqueued."""

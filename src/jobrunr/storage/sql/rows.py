@@ -118,7 +118,7 @@ def _to_job_with_care(dialect: Dialect, row: Sequence[Any]) -> Job | None:
     problems: list[str] = []
     for column, raw in zip(dialect.tables.jobs.c, row, strict=True):
         try:
-            values.append(_read(column, raw))
+            values.append(read_value(column, raw))
         except NONSENSE as error:
             if column.primary_key:
                 _log.error("The table of jobs has a row with the id %r, which is none; it is passed over.", raw)
@@ -128,7 +128,12 @@ def _to_job_with_care(dialect: Dialect, row: Sequence[Any]) -> Job | None:
     return to_job(values, "; ".join(problems) or None)
 
 
-def _read(column: Column[Any], raw: Any) -> Any:
+def read_value(column: Column[Any], raw: Any) -> Any:
+    """A raw value as its column means it.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError, OverflowError: it is nonsense.
+    """
     if raw is None:
         if column.nullable:
             return None
@@ -151,11 +156,11 @@ def _instead(column: Column[Any]) -> Any:
     if column.nullable:
         return None
     if isinstance(column.type, UtcTime):
-        return _NO_TIME
+        return NO_TIME
     return 0 if isinstance(column.type, Integer) else ""
 
 
-_NO_TIME = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+NO_TIME = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def to_server(row: Sequence[Any]) -> ServerRecord:

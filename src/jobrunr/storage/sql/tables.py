@@ -15,10 +15,13 @@ from sqlalchemy import (
     Select,
     SmallInteger,
     Table,
+    func,
     literal_column,
     select,
+    type_coerce,
 )
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.types import NullType
 
 from jobrunr.options import MAX_QUEUE_LENGTH
 from jobrunr.states import JobState
@@ -69,6 +72,8 @@ class Tables:
             Column("state", ExactText(20), nullable=False),
             Column("amount", BigInteger, nullable=False),
         )
+        self.recurring_jobs = self._recurring_jobs()
+        self.recurring_runs = self._recurring_runs()
         self.servers = self._table(
             "background_job_servers",
             Column("id", Id, primary_key=True),
@@ -104,6 +109,10 @@ class Tables:
         # Without an order a planner may hope to meet one soon, and go through all the finished jobs first.
         in_line = (jobs.priority.desc(), jobs.state_at, jobs.id)
         return select(jobs.id).where(self.in_state(JobState.ENQUEUED)).order_by(*in_line).limit(1)
+
+    def any_enqueued_and_earliest(self) -> Select[*tuple[Any, ...]]:
+        """The id of a job that is ready to run, if there is one, and the times of `earliest`."""
+        return select(self.any_enqueued().scalar_subquery(), *self.earliest().selected_columns)
 
     def name(self, noun: str) -> str:
         """The full name of a table or an index of ours, without the schema."""
@@ -146,6 +155,53 @@ class Tables:
             Column("past", ExactText(), nullable=False),
         )
 
+    def _recurring_jobs(self) -> Table:
+        # The order of the columns is the order in which `recurring` takes them.
+        table = self._table(
+            "recurring_jobs",
+            Column("id", ExactText(255), primary_key=True),
+            Column("schedule", ExactText(), nullable=False),
+            Column("zone", ExactText(100), nullable=False),
+            Column("template", ExactText(), nullable=False),
+            Column("misfire", ExactText(20), nullable=False),
+            Column("max_concurrent", Integer, nullable=False),
+            Column("until", UtcTime),
+            Column("anchor", UtcTime, nullable=False),
+            Column("next_run_at", UtcTime),
+            Column("look_at", UtcTime),
+            Column("last_run_at", UtcTime),
+            Column("skips", ExactText()),
+            Column("paused_at", UtcTime),
+            Column("pause_reason", ExactText()),
+            Column("problem", ExactText()),
+            Column("declared_at", UtcTime),
+            Column("version", Integer, nullable=False),
+            Column("created_at", UtcTime, nullable=False),
+            Column("changed_at", UtcTime, nullable=False),
+        )
+        Index(self.name("recurring_jobs_due"), table.c.look_at, table.c.id)
+        return table
+
+    def _recurring_runs(self) -> Table:
+        table = self._table(
+            "recurring_runs",
+            Column("recurring_job_id", ExactText(255), primary_key=True),
+            Column("run_at", UtcTime, primary_key=True),
+            Column("job_id", Id),
+            Column("skips", ExactText()),
+            Column("noted_at", UtcTime, nullable=False),
+        )
+        Index(self.name("recurring_runs_by_job"), table.c.job_id)
+        Index(self.name("recurring_runs_noted"), table.c.noted_at)
+        return table
+
+    def earliest(self) -> Select[*tuple[Any, ...]]:
+        """The times of the first job and of the first recurring job that have one, as the driver gives them."""
+        jobs, recurring = self.jobs.c, self.recurring_jobs.c
+        first_job = select(type_coerce(func.min(jobs.run_at), NullType)).where(self.in_state(JobState.SCHEDULED))
+        first_look = select(type_coerce(func.min(recurring.look_at), NullType))
+        return select(first_job.scalar_subquery(), first_look.scalar_subquery())
+
     def _add_indexes(self) -> None:
         jobs = self.jobs.c
         in_line = (jobs.priority.desc(), jobs.state_at, jobs.id)
@@ -156,6 +212,14 @@ class Tables:
         # On SQLite this holds all jobs too, but is for those alone who say that `state_at` is not NULL. A planner without
         # statistics would otherwise prefer it to the indexes above, and sort everything that is ENQUEUED at every claim.
         Index(self.name("jobs_by_state"), jobs.state, jobs.state_at, jobs.id, sqlite_where=jobs.state_at.is_not(None))
+        of_recurring = jobs.recurring_job_id.is_not(None) if self.partial_indexes else None
+        Index(
+            self.name("jobs_of_recurring"),
+            jobs.recurring_job_id,
+            jobs.state,
+            postgresql_where=of_recurring,
+            sqlite_where=of_recurring,
+        )
         Index(self.name("jobs_by_creation"), jobs.created_at, jobs.id)
         has_expiry = jobs.expires_at.is_not(None) if self.partial_indexes else None
         Index(self.name("jobs_expiring"), jobs.expires_at, postgresql_where=has_expiry, sqlite_where=has_expiry)

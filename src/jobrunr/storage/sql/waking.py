@@ -10,7 +10,8 @@ import logging
 import random
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -18,7 +19,11 @@ from jobrunr.storage.contract import Listener
 from jobrunr.storage.sql.tables import Tables
 
 Queues = Collection[str] | None
-"""The queues that got jobs; None when that is not known."""
+"""The queues that got jobs, and `TIMETABLE`; None when it is not known what is new."""
+
+TIMETABLE = "\x1ftimetable"
+"""Stands among the queues for: something was put on the timetable that is due soon. No queue is called so, because the names
+of queues are printable."""
 
 _log = logging.getLogger("jobrunr.storage")
 
@@ -35,6 +40,7 @@ class Watcher(ABC):
     def __init__(self, on_news: Callable[[Queues], None]) -> None:
         self.on_news = on_news
         self.stopped = threading.Event()
+        self._earliest: Any = None
         self._thread = threading.Thread(target=self._run, name=f"jobrunr-{type(self).__name__}", daemon=True)
 
     def start(self) -> None:
@@ -65,6 +71,12 @@ class Watcher(ABC):
         if is_work_waiting:
             self.on_news(None)
 
+    def watch_times(self, times: Iterable[Any]) -> None:
+        """Tell of the timetable when its first time is earlier than it was, or the first there is."""
+        before, self._earliest = self._earliest, min((time for time in times if time is not None), default=None)
+        if self._earliest is not None and (before is None or self._earliest < before):
+            self.on_news({TIMETABLE})
+
     def _run(self) -> None:
         self._pause = self._FIRST_PAUSE
         while not self.stopped.is_set():
@@ -84,14 +96,16 @@ class PollingWatcher(Watcher):
     def __init__(self, engine: Engine, tables: Tables, on_news: Callable[[Queues], None]) -> None:
         super().__init__(on_news)
         self._engine = engine
-        self._any_enqueued = tables.any_enqueued()
+        self._look = tables.any_enqueued_and_earliest()
 
     def watch(self) -> None:
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             interval, was_waiting = self._SHORTEST, False
             while True:
-                is_waiting = connection.execute(self._any_enqueued).first() is not None
+                enqueued, *times = connection.execute(self._look).one()
+                is_waiting = enqueued is not None
                 self.watching(is_work_waiting=is_waiting)
+                self.watch_times(times)
                 # A queue that stays full, because it is others that serve it, is not news for ever.
                 interval = self._SHORTEST if is_waiting and not was_waiting else min(interval * 1.5, self._LONGEST)
                 was_waiting = is_waiting
@@ -127,7 +141,7 @@ class WakeUps:
         with self._lock:
             listeners = tuple(self._listeners)
         for listener in listeners:
-            if queues is None or not listener.queues or not listener.queues.isdisjoint(queues):
+            if listener.hears(queues):
                 listener.wake()
 
     def close(self) -> None:
@@ -162,6 +176,12 @@ class SqlListener(Listener):
         self.queues = queues
         self._on_close = on_close
         self._event = threading.Event()
+
+    def hears(self, queues: Queues) -> bool:
+        """Whether this is news for whoever waits here."""
+        if queues is None:
+            return True
+        return not self.queues.isdisjoint(queues) if self.queues else any(queue != TIMETABLE for queue in queues)
 
     def wait(self, timeout: float) -> bool:
         if not self._event.wait(timeout):

@@ -36,10 +36,12 @@ pytest.register_assert_rewrite(
             "creating",
             "damaging",
             "duties",
+            "firing",
             "guarding",
             "life",
             "looking",
             "races",
+            "recurring",
             "runs",
             "servers",
             "updating",
@@ -52,10 +54,12 @@ from jobrunr.testing.contract.claiming import Claiming  # noqa: E402 - assertion
 from jobrunr.testing.contract.creating import Creating  # noqa: E402
 from jobrunr.testing.contract.damaging import Damaging  # noqa: E402
 from jobrunr.testing.contract.duties import Expiring, Promoting, Rescuing, Tidying  # noqa: E402
+from jobrunr.testing.contract.firing import DamagingRecurring, Firing, ForgettingRuns, WakingForTimes  # noqa: E402
 from jobrunr.testing.contract.guarding import GuardingBatches, GuardingByToken, GuardingByVersion  # noqa: E402
 from jobrunr.testing.contract.life import Living  # noqa: E402
 from jobrunr.testing.contract.looking import Backlog, Counting, Finding, Getting  # noqa: E402
 from jobrunr.testing.contract.races import Racing  # noqa: E402
+from jobrunr.testing.contract.recurring import Declaring, SavingRecurring  # noqa: E402
 from jobrunr.testing.contract.runs import Appending, Holding  # noqa: E402
 from jobrunr.testing.contract.servers import Noting, Registering  # noqa: E402
 from jobrunr.testing.contract.updating import Updating  # noqa: E402
@@ -85,7 +89,13 @@ class StorageContract(
     Registering,
     Noting,
     Waking,
+    SavingRecurring,
+    Declaring,
+    Firing,
+    ForgettingRuns,
+    WakingForTimes,
     Damaging,
+    DamagingRecurring,
     Racing,
 ):
     """The whole law. Subclass it, and give it a fixture ``storage``."""

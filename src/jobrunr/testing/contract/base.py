@@ -68,6 +68,10 @@ class Contract:
         """
         raise NotImplementedError("Override damage(), or say in not_damageable why it cannot be done.")
 
+    def damage_recurring(self, storage: StorageProvider, recurring_job_id: str, field: str, value: object) -> bool:
+        """Write nonsense into a stored recurring job; otherwise as `damage`."""
+        raise NotImplementedError("Override damage_recurring(), or say in not_damageable why it cannot be done.")
+
     @pytest.fixture
     def clock(self) -> TestClock:
         return TestClock()

@@ -141,6 +141,10 @@ class Dialect(ABC):
         """Whether a column is one of the values in the parameter ``ids``."""
         return column.in_(bindparam("ids", expanding=True))
 
+    def by_code_point(self, column: ColumnElement[str]) -> ColumnElement[str]:
+        """A text to sort and compare by its code points, as Python does."""
+        return column
+
     @abstractmethod
     def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """A column in a form that the driver can hand out whatever is in it."""

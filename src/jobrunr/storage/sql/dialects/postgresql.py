@@ -20,6 +20,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     cast,
+    collate,
     create_engine,
     event,
     func,
@@ -105,6 +106,9 @@ class PostgresqlDialect(OnConflictDialect):
 
     def among(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
         return column == any_(bindparam("ids", type_=ARRAY(Id)))
+
+    def by_code_point(self, column: ColumnElement[str]) -> ColumnElement[str]:
+        return collate(column, "C")
 
     def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return cast(column, Text)

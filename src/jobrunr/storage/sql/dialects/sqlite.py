@@ -194,7 +194,7 @@ class FileWatcher(Watcher):
     def __init__(self, engine: Engine, tables: Tables, on_news: Callable[[Queues], None]) -> None:
         super().__init__(on_news)
         self._engine = engine
-        self._any_enqueued = tables.any_enqueued()
+        self._look = tables.any_enqueued_and_earliest()
 
     def watch(self) -> None:
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -203,8 +203,9 @@ class FileWatcher(Watcher):
             while not self.stopped.wait(self._INTERVAL):
                 version = cursor.execute("PRAGMA data_version").fetchone()
                 if version != seen:
-                    is_work_waiting = connection.execute(self._any_enqueued).first() is not None
-                    self.watching(is_work_waiting=is_work_waiting)
+                    enqueued, *times = connection.execute(self._look).one()
+                    self.watching(is_work_waiting=enqueued is not None)
+                    self.watch_times(times)
                 seen = version
 
 

@@ -1,0 +1,287 @@
+"""Registering and steering recurring jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+
+from jobrunr.declarations import declarations
+from jobrunr.errors import (
+    ConcurrentRecurringJobModificationError,
+    JobRunrError,
+    OptionError,
+    RecurringJobNotFoundError,
+)
+from jobrunr.filters import JobFilters
+from jobrunr.ids import JobId
+from jobrunr.jobs import Job, JobUpdate
+from jobrunr.options import JobOptions, RecurringOptions
+from jobrunr.recurring_job import JobTemplate, Misfire, RecurringJob, RecurringRun
+from jobrunr.registry import JobRegistry
+from jobrunr.scheduler.job_builder import JobBuilder
+from jobrunr.schedules import Definition, Schedule, ScheduleLike, parse_schedule, paused, read_schedule, registered, resumed
+from jobrunr.states import JobState
+from jobrunr.storage.contract import JobQuery, StorageProvider
+from jobrunr.transitions import delete
+
+TRIES = 5
+"""How often a change is tried when somebody else changes the same recurring job meanwhile."""
+
+PAGE = 1000
+
+
+class RecurringJobs:
+    """The recurring jobs of a storage: `JobScheduler.recurring`. Safe to use from any number of threads."""
+
+    def __init__(
+        self,
+        storage: Callable[[], StorageProvider],
+        builder: JobBuilder,
+        registry: JobRegistry,
+        filters: JobFilters,
+        default_zone: str,
+    ) -> None:
+        self._storage = storage
+        self._builder = builder
+        self._registry = registry
+        self._filters = filters
+        self._default_zone = default_zone
+        self._arguments: dict[str, str] = {}
+        """Of those that this process registered under their target's name."""
+
+    # -- looking
+
+    def list(self) -> list[RecurringJob]:
+        """All recurring jobs, in the order of their ids.
+
+        >>> jobs.recurring.list()
+        []
+        """
+        return list(self._all())
+
+    def _all(self) -> Iterator[RecurringJob]:
+        after: str | None = None
+        while page := self._storage().find_recurring(PAGE, after):
+            yield from page
+            after = page[-1].id
+
+    def get(self, recurring_job_id: str) -> RecurringJob:
+        """One recurring job, as it is now.
+
+        Raises:
+            RecurringJobNotFoundError: there is none with this id (any more).
+        """
+        job = self._storage().get_recurring(recurring_job_id)
+        if job is None:
+            raise RecurringJobNotFoundError(recurring_job_id)
+        return job
+
+    def runs(self, recurring_job_id: str, limit: int = 50, *, only_skipped: bool = False) -> Sequence[RecurringRun]:
+        """What became of its runs, the newest first: which job was made for each, or why it was skipped.
+
+        Arguments:
+            limit: how many at most.
+            only_skipped: leave out those that a job was made for.
+        """
+        return self._storage().recurring_runs(recurring_job_id, limit, only_skipped=only_skipped)
+
+    def next_runs(self, recurring_job_id: str, count: int = 10) -> Sequence[datetime]:
+        """When it runs next, in its time zone. Of a paused one, when it would run.
+
+        Raises:
+            RecurringJobNotFoundError: there is none with this id.
+            ScheduleError: the schedule cannot say.
+        """
+        job = self.get(recurring_job_id)
+        return list(islice(self._upcoming(job), count))
+
+    def _upcoming(self, job: RecurringJob) -> Iterator[datetime]:
+        schedule, after = self.schedule_of(job), self._storage().now()
+        while (run := schedule.next_run(after)) is not None and (job.until is None or run <= job.until):
+            yield run
+            after = run
+
+    def schedule_of(self, job: RecurringJob) -> Schedule:
+        """Its schedule, read from its text.
+
+        Raises:
+            ScheduleError: it cannot be read here.
+        """
+        return parse_schedule(job.schedule, job.zone, job.anchor, self._registry.resolve_class)
+
+    # -- steering
+
+    def pause(self, recurring_job_id: str, reason: str | None = None) -> None:
+        """No runs from now on, until `resume`. Its jobs that were made already go on. Pausing a paused one changes nothing.
+
+        A pause survives restarts, and registering the same recurring job again.
+
+        Raises:
+            RecurringJobNotFoundError: there is none with this id.
+        """
+        self._change(recurring_job_id, lambda job, now: None if job.is_paused else paused(job, now, reason))
+
+    def resume(self, recurring_job_id: str) -> None:
+        """Go on with the next run. Resuming one that is not paused changes nothing.
+
+        Raises:
+            RecurringJobNotFoundError: there is none with this id.
+        """
+        self._change(recurring_job_id, lambda job, now: resumed(job, self.schedule_of(job), now) if job.is_paused else None)
+
+    def _change(self, recurring_job_id: str, change: Callable[[RecurringJob, datetime], RecurringJob | None]) -> None:
+        for _ in range(TRIES):
+            changed = change(self.get(recurring_job_id), self._storage().now())
+            if changed is None or self._storage().save_recurring(changed):
+                return
+        raise ConcurrentRecurringJobModificationError(recurring_job_id, TRIES)
+
+    def trigger(self, recurring_job_id: str, reason: str = "triggered through the scheduler") -> JobId:
+        """Make one of its jobs now, between the times, whether it is paused or as many as may be are running.
+
+        Returns:
+            the id of the job.
+
+        Raises:
+            RecurringJobNotFoundError: there is none with this id.
+        """
+        job = self.get(recurring_job_id)
+        filters = self.filters_of(job)
+        new = filters.creating(job.template.new_job(job.id, None, reason))
+        if new.id in self._storage().insert([new]):
+            filters.created(new)
+        return new.id
+
+    def delete(self, recurring_job_id: str, reason: str = "its recurring job was deleted") -> None:
+        """Remove it, and withdraw its jobs that were not started. One that stands in the code (``@recurring``) comes back
+        when a server starts.
+
+        Raises:
+            RecurringJobNotFoundError: there is none with this id.
+        """
+        for _ in range(TRIES):
+            job = self.get(recurring_job_id)
+            if self._remove(job, reason):
+                return
+        raise ConcurrentRecurringJobModificationError(recurring_job_id, TRIES)
+
+    def forget(self, grace: timedelta) -> Sequence[str]:
+        """Remove those that stood in the code and that no running server has declared for longer than `grace`."""
+        stale = self._storage().undeclared(grace)
+        return [job.id for job in stale if self._remove(job, "no running server declares its recurring job any more")]
+
+    def _remove(self, job: RecurringJob, reason: str) -> bool:
+        withdrawn = self._not_started(job.id, self._storage().now(), reason)
+        if not self._storage().delete_recurring(job.id, job.version, [update for _, update in withdrawn]):
+            return False
+        self._tell(withdrawn)
+        return True
+
+    # -- registering
+
+    def register(self, template: JobTemplate, schedule: ScheduleLike, options: RecurringOptions) -> str:
+        """Store a recurring job, or change the one of this id; the same again changes nothing. Returns the id.
+
+        Raises:
+            ScheduleError: the schedule is not to be understood.
+            OptionError: another one of this process has this id by its target alone.
+        """
+        recurring_id = options.id or self._id_by_target(template)
+        self._register(recurring_id, template, schedule, options, is_declared=False)
+        return recurring_id
+
+    def _id_by_target(self, template: JobTemplate) -> str:
+        """The target; refused for a second call of the same function, which would take the place of the first unseen."""
+        target, arguments = template.details.target, template.details.arguments
+        if self._arguments.setdefault(target, arguments) != arguments:
+            raise OptionError(
+                f"{target} is a recurring job of this program already, with other arguments: {self._arguments[target]}. "
+                f"Name each: options(id=...).schedule_recurrently(...)."
+            )
+        return target
+
+    def register_declared(self) -> frozenset[str]:
+        """Store what the code declares by ``@recurring``. Returns the ids.
+
+        Raises:
+            JobRunrError: a declaration cannot be: its function is not found or needs arguments, its schedule is none.
+        """
+        for declared in declarations():
+            template = self._builder.draft_of(self._registry.resolve(declared.target), JobOptions()).template((), {})
+            self._register(declared.id, template, declared.schedule, declared.options, is_declared=True)
+        return frozenset(declared.id for declared in declarations())
+
+    def _register(
+        self,
+        recurring_id: str,
+        template: JobTemplate,
+        schedule: ScheduleLike,
+        options: RecurringOptions,
+        *,
+        is_declared: bool,
+    ) -> None:
+        zone = options.zone or self._default_zone
+        text = read_schedule(schedule, zone, self._registry.resolve_class)
+        definition = Definition(
+            id=recurring_id,
+            schedule=text,
+            zone=zone,
+            template=template,
+            misfire=options.misfire or Misfire.SKIP,
+            max_concurrent=options.max_concurrent or 1,
+            until=options.until,
+            is_paused=bool(options.paused),
+            is_declared=is_declared,
+        )
+        for _ in range(TRIES):
+            existing, now = self._storage().get_recurring(recurring_id), self._storage().now()
+            new = registered(existing, definition, now, self._registry.resolve_class)
+            if new is None:
+                return
+            withdrawn = [] if existing is None else self._ahead_of_time(recurring_id, now)
+            if self._storage().save_recurring(new, [update for _, update in withdrawn]):
+                self._tell(withdrawn)
+                return
+        raise ConcurrentRecurringJobModificationError(recurring_id, TRIES)
+
+    # -- jobs that are not wanted any more
+
+    def _ahead_of_time(self, recurring_id: str, now: datetime) -> Withdrawn:
+        """Jobs that were made for a time to come."""
+        reason = "its recurring job was changed"
+        jobs = self._jobs(recurring_id, JobState.AWAITING, JobState.SCHEDULED)
+        return _withdrawn((job for job in jobs if job.run_at is not None and job.run_at > now), now, reason)
+
+    def _not_started(self, recurring_id: str, now: datetime, reason: str) -> Withdrawn:
+        return _withdrawn(self._jobs(recurring_id, JobState.AWAITING, JobState.SCHEDULED, JobState.ENQUEUED), now, reason)
+
+    def _jobs(self, recurring_id: str, *states: JobState) -> Iterator[Job]:
+        """Its jobs in these states that never began."""
+        for state in states:
+            after: str | None = None
+            while True:
+                page = self._storage().find(JobQuery(state=state, recurring_job_id=recurring_id, limit=PAGE, after=after))
+                yield from (job for job in page if job.attempts == 0)
+                after = page.next
+                if after is None:
+                    break
+
+    def _tell(self, withdrawn: Withdrawn) -> None:
+        for job, update in withdrawn:
+            self._filters.state_changed(job, job.state, update.state)
+
+    def filters_of(self, job: RecurringJob) -> JobFilters:
+        """Those of the application, and of the function as far as it is known here."""
+        try:
+            options = self._registry.resolve(job.target).options
+        except JobRunrError:  # a worker will say so; here, its own filters are not to be had
+            return self._filters
+        return self._filters.with_more(options.filters) if options and options.filters else self._filters
+
+
+Withdrawn = Sequence[tuple[Job, JobUpdate]]
+
+
+def _withdrawn(jobs: Iterator[Job], now: datetime, reason: str) -> Withdrawn:
+    return [(job, update) for job in jobs if (update := delete(job, now, reason)) is not None]

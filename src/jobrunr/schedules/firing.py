@@ -1,0 +1,164 @@
+"""What is to be done about a recurring job whose time has come: which runs get a job, which are skipped and why, and when to
+look again. A pure function from what is known to what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
+
+from jobrunr.errors import ScheduleError
+from jobrunr.recurring_job import Misfire, RecurringJob, SkipReason, Skips
+from jobrunr.schedules.schedule import DueRuns, Schedule, due_runs, next_of
+
+PUT_OFF = timedelta(seconds=1)
+"""When to look again for room for a run that is made up for."""
+
+
+class FiringRules(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings that concern runs."""
+
+    misfire_grace: timedelta = timedelta(minutes=1)
+    misfire_limit: int = 100
+    retries_count_as_live: bool = False
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do."""
+
+    after: RecurringJob
+    """The recurring job as it is to be stored."""
+    runs: tuple[datetime, ...] = ()
+    """The times that get a job, the oldest first."""
+    skips: tuple[Skips, ...] = ()
+    """The times that are left out; each replaces what is kept under its first time."""
+    ends: bool = False
+    """Whether no run is to come."""
+
+
+def plan(
+    job: RecurringJob,
+    schedule_of: Callable[[RecurringJob], Schedule],
+    now: datetime,
+    live: int,
+    waiting: int,
+    rules: FiringRules,
+) -> Plan:
+    """Decide about everything that is due at a moment.
+
+    Arguments:
+        job: it wants to be looked at.
+        schedule_of: reads its schedule; may raise a `ScheduleError`.
+        now: by the clock of the storage.
+        live: how many of its jobs are due or running.
+        waiting: how many wait for a time to come, such as that of a retry.
+        rules: the settings.
+
+    Returns:
+        what to write. A schedule that cannot say when it runs next halts its recurring job, with the reason.
+    """
+    try:
+        if job.problem is not None:
+            raise ScheduleError(job.problem)
+        return _plan(job, schedule_of(job), now, live + waiting * rules.retries_count_as_live, rules)
+    except ScheduleError as error:
+        halted = replace(job, problem=str(error), next_run_at=None, look_at=None, version=job.version + 1)
+        return Plan(after=halted)
+
+
+def _plan(job: RecurringJob, schedule: Schedule, now: datetime, live: int, rules: FiringRules) -> Plan:
+    if job.next_run_at is None or job.next_run_at > now:
+        return _go_on(_Decisions(job), schedule, now, job.next_run_at)
+    end = now if job.until is None else min(now, job.until)
+    if job.next_run_at > end:
+        return _go_on(_Decisions(job), schedule, now, None)
+    due = due_runs(schedule, job.next_run_at, end, rules.misfire_limit + 1)  # those that may be made, and the one before
+    decisions = _Decisions(job)
+    candidates = _candidates(job, due, decisions, now, rules)
+    free = job.max_concurrent - live
+    for run in candidates:
+        if free > 0:
+            decisions.make(run)
+            free -= 1
+        elif now - run <= rules.misfire_grace:
+            decisions.skip(SkipReason.STILL_RUNNING, run, run, 1)
+        else:  # it is made up for when there is room
+            return decisions.put_off(run, now + PUT_OFF)
+    return _go_on(decisions, schedule, now, next_of(schedule, max(now, due.last[-1])))
+
+
+def _candidates(
+    job: RecurringJob, due: DueRuns, decisions: _Decisions, now: datetime, rules: FiringRules
+) -> Sequence[datetime]:
+    """The due runs that are to get a job if there is room; the others are skipped."""
+    if job.is_paused:
+        decisions.skip(SkipReason.PAUSED, due.first[0], due.last[-1], due.total)
+        return ()
+    last = due.last[-1]
+    if job.misfire is Misfire.ALL:
+        wanted = due.last[-rules.misfire_limit :]
+    elif job.misfire is Misfire.ONE or now - last <= rules.misfire_grace:
+        wanted = [last]
+    else:
+        wanted = []
+    missed = due.total - len(wanted)
+    if missed:
+        before = due.last[-len(wanted) - 1] if len(wanted) < len(due.last) else due.first[0]
+        decisions.skip(SkipReason.MISSED, due.first[0], before, missed)
+    return wanted
+
+
+def _go_on(decisions: _Decisions, schedule: Schedule, now: datetime, run: datetime | None) -> Plan:
+    until = decisions.job.until
+    if run is None or (until is not None and run > until):
+        return decisions.end()
+    return decisions.then(run, run)
+
+
+class _Decisions:
+    """What was decided so far about one recurring job."""
+
+    def __init__(self, job: RecurringJob) -> None:
+        self.job = job
+        self._runs: list[datetime] = []
+        self._skips: list[Skips] = []
+        self._streak = job.skips
+        self._last_run_at = job.last_run_at
+
+    def make(self, run: datetime) -> None:
+        self._runs.append(run)
+        self._last_run_at = run
+        self._streak = None
+
+    def skip(self, reason: SkipReason, first: datetime, last: datetime, count: int) -> None:
+        """Skips of one reason with nothing made in between are one entry that grows."""
+        if self._streak is not None and self._streak.reason is reason:
+            self._streak = replace(self._streak, last=last, count=self._streak.count + count)
+            if self._skips and self._skips[-1].first == self._streak.first:
+                self._skips.pop()
+        else:
+            self._streak = Skips(reason=reason, first=first, last=last, count=count)
+        self._skips.append(self._streak)
+
+    def then(self, next_run_at: datetime, look_at: datetime) -> Plan:
+        return self._plan(next_run_at, look_at, ends=False)
+
+    def put_off(self, run: datetime, look_at: datetime) -> Plan:
+        """Nothing behind this run is decided now."""
+        return self._plan(run, look_at, ends=False)
+
+    def end(self) -> Plan:
+        return self._plan(None, None, ends=True)
+
+    def _plan(self, next_run_at: datetime | None, look_at: datetime | None, *, ends: bool) -> Plan:
+        after = replace(
+            self.job,
+            next_run_at=next_run_at,
+            look_at=look_at,
+            last_run_at=self._last_run_at,
+            skips=self._streak,
+            version=self.job.version + 1,
+        )
+        return Plan(after=after, runs=tuple(self._runs), skips=tuple(self._skips), ends=ends)

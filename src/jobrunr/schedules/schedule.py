@@ -1,0 +1,169 @@
+"""What a schedule is, and the two kinds that everybody has: cron expressions and intervals."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from jobrunr.cron import CronExpression
+from jobrunr.errors import NoRunError, ScheduleError
+
+SHORTEST_PERIOD = timedelta(seconds=1)
+COUNTED = 10_000
+"""Runs that are counted one by one; of more, nobody needs to know how many."""
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """When something runs.
+
+    Anything with these two methods is a schedule. The textual form is how it is stored: a call of its class with plain
+    values, as a dataclass shows itself.
+    """
+
+    def next_run(self, after: datetime) -> datetime | None:
+        """The first run after a moment, never at that moment itself; None when there is none any more.
+
+        Arguments:
+            after: aware, in UTC.
+
+        Returns:
+            an aware datetime in any zone.
+        """
+
+    def __str__(self) -> str: ...
+
+
+class DueRuns(NamedTuple):
+    """The runs between two moments."""
+
+    first: list[datetime]
+    """The earliest of them, up to a limit."""
+    last: list[datetime]
+    """The latest of them, up to the same limit; with a schedule that cannot look back, those that were found."""
+    total: int
+    """How many; at least so many when they were too many to be counted."""
+
+
+class CronSchedule:
+    """Runs when a cron expression says so."""
+
+    def __init__(self, expression: CronExpression) -> None:
+        self.expression = expression
+
+    def next_run(self, after: datetime) -> datetime | None:
+        try:
+            return self.expression.next(after)
+        except NoRunError:
+            return None
+
+    def last_run(self, at: datetime) -> datetime:
+        """The last run at a moment or before it; there must be one."""
+        return self.expression.previous(at + _MICROSECOND)
+
+    def __str__(self) -> str:
+        return self.expression.text
+
+
+class IntervalSchedule:
+    """Runs one period after an anchor, then two, and so on: elapsed time, whatever the clocks do.
+
+    Arguments:
+        period: at least a second.
+        anchor: where to count from; aware.
+
+    Raises:
+        ScheduleError: the period is too short.
+    """
+
+    def __init__(self, period: timedelta, anchor: datetime) -> None:
+        if period < SHORTEST_PERIOD:
+            raise ScheduleError(
+                f"A recurring job cannot run every {period.total_seconds():g} s; the shortest period is 1 s."
+            )
+        self.period = period
+        self.anchor = anchor.astimezone(UTC)
+
+    def next_run(self, after: datetime) -> datetime | None:
+        done = (after.astimezone(UTC) - self.anchor) // self.period
+        try:
+            return self.anchor + max(done + 1, 1) * self.period
+        except OverflowError:
+            return None
+
+    def last_run(self, at: datetime) -> datetime:
+        """The last run at a moment or before it; there must be one."""
+        return self.anchor + (at.astimezone(UTC) - self.anchor) // self.period * self.period
+
+    def __str__(self) -> str:
+        return period_as_text(self.period)
+
+
+def period_as_text(period: timedelta) -> str:
+    """A period in ISO 8601, in days and smaller units.
+
+    >>> period_as_text(timedelta(minutes=90)), period_as_text(timedelta(days=2, seconds=1.5))
+    ('PT1H30M', 'P2DT1.5S')
+    """
+    minutes, seconds = divmod(period.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    fraction = f".{period.microseconds:06}".rstrip("0") if period.microseconds else ""
+    day = f"{period.days}D" if period.days else ""
+    time = "".join(f"{number}{unit}" for number, unit in ((hours, "H"), (minutes, "M")) if number)
+    if seconds or fraction:
+        time += f"{seconds}{fraction}S"
+    return f"P{day}" + (f"T{time}" if time or not day else "")
+
+
+def next_of(schedule: Schedule, after: datetime) -> datetime | None:
+    """The next run, in UTC, whatever a custom schedule does.
+
+    Raises:
+        ScheduleError: it raised, or its answer is no run after the moment.
+    """
+    try:
+        run: object = schedule.next_run(after)
+    except ScheduleError:
+        raise
+    except Exception as error:
+        raise ScheduleError(f"{schedule_name(schedule)}.next_run raised {type(error).__name__}: {error}") from error
+    if run is None:
+        return None
+    if not isinstance(run, datetime) or run.tzinfo is None:
+        raise ScheduleError(f"{schedule_name(schedule)}.next_run returned {run!r}; it is to be a datetime with a time zone.")
+    try:
+        moment = run.astimezone(UTC)
+    except OverflowError:
+        return None
+    if moment <= after:
+        raise ScheduleError(
+            f"{schedule_name(schedule)}.next_run({after.isoformat()}) returned {run.isoformat()}, which is not after it."
+        )
+    return moment
+
+
+def due_runs(schedule: Schedule, first: datetime, now: datetime, limit: int) -> DueRuns:
+    """The runs from `first`, which is one, up to and with `now`.
+
+    Raises:
+        ScheduleError: a custom schedule cannot say.
+    """
+    found = [first]
+    while len(found) <= max(limit, COUNTED) and (run := next_of(schedule, found[-1])) is not None and run <= now:
+        found.append(run)
+    if len(found) <= max(limit, COUNTED) or not isinstance(schedule, CronSchedule | IntervalSchedule):
+        return DueRuns(found[:limit], found[-limit:], len(found))
+    last: list[datetime] = []
+    at = now
+    while len(last) < limit:
+        run = schedule.last_run(at).astimezone(UTC)
+        last.append(run)
+        at = run - _MICROSECOND
+    return DueRuns(found[:limit], last[::-1], len(found))
+
+
+def schedule_name(schedule: Schedule) -> str:
+    """The class of a schedule, for messages."""
+    return type(schedule).__qualname__

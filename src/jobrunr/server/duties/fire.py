@@ -1,0 +1,94 @@
+"""Recurring jobs make a job whenever their time has come."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from jobrunr.clock import Clock
+from jobrunr.errors import StorageUnavailableError
+from jobrunr.filters import JobFilters
+from jobrunr.jobs import NewJob
+from jobrunr.recurring_job import Firing, NewRun, RecurringJob
+from jobrunr.schedules import FiringRules, Schedule, plan
+from jobrunr.storage.contract import DueRecurringJob, StorageProvider
+from jobrunr.texts import storable
+
+_log = logging.getLogger("jobrunr.server")
+
+BATCH = 1000
+
+
+class Fire:
+    """Looks at recurring jobs that are due, and makes their jobs.
+
+    Arguments:
+        storage: where they are.
+        clock: the storage's time.
+        schedule_of: reads the schedule of one; raises a `ScheduleError` when it cannot be read.
+        filters_of: the filters that are told of its jobs.
+        rules: the settings that concern runs.
+    """
+
+    def __init__(
+        self,
+        storage: StorageProvider,
+        clock: Clock,
+        schedule_of: Callable[[RecurringJob], Schedule],
+        filters_of: Callable[[RecurringJob], JobFilters],
+        rules: FiringRules,
+    ) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._schedule_of = schedule_of
+        self._filters_of = filters_of
+        self._rules = rules
+
+    def fire_due(self) -> int:
+        """Decide about what is due, and write it. Returns how many recurring jobs there were to decide about."""
+        due = self._storage.due_recurring(BATCH)
+        if not due:
+            return 0
+        # The storage has judged that they are due; our reading of its clock may lag by a few milliseconds.
+        now = max(self._clock.now(), *(each.job.look_at for each in due if each.job.look_at is not None))
+        self._write([self._firing(each, now) for each in due])
+        return len(due)
+
+    def _write(self, firings: Sequence[Firing]) -> None:
+        try:
+            made = self._storage.fire(firings)
+        except StorageUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the storage says but "later"
+            if len(firings) == 1:
+                self._halt(firings[0], error)
+                return
+            for firing in firings:  # one of them is bad: find it, and let its neighbours pass
+                self._write([firing])
+            return
+        for firing in firings:
+            for run in firing.runs:
+                if run.job.id in made:
+                    self._filters_of(firing.after).created(run.job)
+
+    def _halt(self, refused: Firing, error: Exception) -> None:
+        """The storage refuses this one for good. It must not come up again and again because of that."""
+        problem = storable(f"its runs cannot be stored: {error}", 1000)
+        _log.error("recurring job %r is halted until it is registered anew", refused.after.id, exc_info=error)
+        self._storage.save_recurring(replace(refused.after, problem=problem, next_run_at=None, look_at=None))
+
+    def _firing(self, due: DueRecurringJob, now: datetime) -> Firing:
+        job = due.job
+        decided = plan(job, self._schedule_of, now, due.live, due.waiting, self._rules)
+        if decided.after.problem is not None and job.problem is None:
+            _log.error("recurring job %r is halted until it is registered anew: %s", job.id, decided.after.problem)
+        for skips in decided.skips:
+            _log.info("recurring job %r: %d run(s) up to %s skipped, %s", job.id, skips.count, skips.last, skips.reason)
+        runs = tuple(NewRun(run_at, self._new_job(job, run_at)) for run_at in decided.runs)
+        return Firing(after=decided.after, runs=runs, skips=decided.skips, ends=decided.ends)
+
+    def _new_job(self, job: RecurringJob, run_at: datetime) -> NewJob:
+        return self._filters_of(job).creating(job.template.new_job(job.id, run_at, f"run of recurring job {job.id}"))
