@@ -9,6 +9,7 @@
 
 import logging
 
+from jobrunr.carbon import CarbonAware, CarbonForecast, Forecast, ForecastSlot
 from jobrunr.context import JobContext, current_job
 from jobrunr.cron import Cron, CronExpression
 from jobrunr.declarations import recurring
@@ -33,12 +34,16 @@ logging.getLogger("jobrunr").addHandler(logging.NullHandler())  # quiet until th
 
 __all__ = [
     "BackgroundJobServer",
+    "CarbonAware",
+    "CarbonForecast",
     "Cron",
     "CronExpression",
     "DoNotRetry",
     "ExceptionRecord",
     "ExponentialBackoff",
     "FixedDelays",
+    "Forecast",
+    "ForecastSlot",
     "GiveUp",
     "Job",
     "JobContext",

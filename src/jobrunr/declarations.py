@@ -62,6 +62,7 @@ def recurring(
     max_concurrent: int | None = None,
     until: datetime | None = None,
     paused: bool | None = None,
+    window: tuple[timedelta, timedelta] | None = None,
     name: str | None = None,
     retries: int | None = None,
     retry: RetryPolicy | None = None,
@@ -82,7 +83,7 @@ def recurring(
 
     Arguments:
         schedule: as for `JobScheduler.schedule_recurrently`.
-        id, zone, misfire, max_concurrent, until, paused: as for `JobScheduler.options`.
+        id, zone, misfire, max_concurrent, until, paused, window: as for `JobScheduler.options`.
         name, retries, retry, retry_on, no_retry_on, labels, queue, priority, delete_succeeded_after,
             delete_failed_after, purge_deleted_after, filters: as for `@job`.
 
@@ -96,7 +97,9 @@ def recurring(
     >>> sync()
     'in step'
     """
-    options = recurring_options(id=id, zone=zone, misfire=misfire, max_concurrent=max_concurrent, until=until, paused=paused)
+    options = recurring_options(
+        id=id, zone=zone, misfire=misfire, max_concurrent=max_concurrent, until=until, paused=paused, window=window
+    )
     read_schedule(schedule, zone or "UTC")
     of_jobs = JobOptions(
         name=name,

@@ -131,6 +131,10 @@ class ResultTypeError(JobRunrError):
         super().__init__(f"The result of job {job_id} is no {name}: {why}. {advice}")
 
 
+class ForecastError(JobRunrError):
+    """A forecast of carbon intensity could not be had. Jobs that wait for it start at their preferred time."""
+
+
 class RecurringJobNotFoundError(JobRunrError):
     """No recurring job has this id (any more)."""
 

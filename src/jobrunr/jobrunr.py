@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from jobrunr.carbon import CarbonForecast, HttpForecast
 from jobrunr.clock import Clock, SyncedClock
 from jobrunr.errors import WrongSettingError
 from jobrunr.filters import JobFilter, JobFilters
@@ -22,6 +23,7 @@ from jobrunr.scheduler.job_scheduler import JobScheduler
 from jobrunr.scheduler.recurring_jobs import RecurringJobs
 from jobrunr.schedules import FiringRules
 from jobrunr.server.background_job_server import BackgroundJobServer
+from jobrunr.server.duties.await_forecast import Forecasts
 from jobrunr.server.duties.fire import Fire
 from jobrunr.server.performer import Performer
 from jobrunr.settings import Settings, change_settings, load_settings
@@ -45,6 +47,8 @@ class JobRunr:
         filters: `JobFilter`s for all jobs.
         retry: how long to wait before each retry; by default what the settings ``retry_…`` say.
         application: the top-level package whose functions may run as jobs; by default the one that makes this object.
+        carbon_forecast: knows how clean electricity is going to be, for carbon-aware jobs; by default a service on the web
+            if the setting ``carbon_forecast_url`` names one.
         settings: any setting by its name (see the page on settings); goes before environment and files.
 
     Raises:
@@ -64,6 +68,7 @@ class JobRunr:
         filters: Iterable[JobFilter] = (),
         retry: RetryPolicy | None = None,
         application: str | None = None,
+        carbon_forecast: CarbonForecast | None = None,
         **settings: Any,
     ) -> None:
         filters = _checked(activator, filters, retry)
@@ -82,9 +87,12 @@ class JobRunr:
         self._retry = _retry_of(self.settings) if retry is None else retry
         self.registry = JobRegistry(application or _application_of_caller(), self.settings.allowed_targets)
         """Which functions are offered as jobs."""
+        self._carbon_forecast = carbon_forecast or _forecast_of(self.settings)
         builder = JobBuilder(self.registry, self.settings, self.filters)
         recurring = RecurringJobs(lambda: self.storage, builder, self.registry, self.filters, self.settings.zone)
-        self.scheduler = JobScheduler(lambda: self.storage, builder, self.filters, recurring)
+        self.scheduler = JobScheduler(
+            lambda: self.storage, builder, self.filters, recurring, has_forecast=self._carbon_forecast is not None
+        )
         """Makes jobs and steers them."""
 
     @property
@@ -130,6 +138,7 @@ class JobRunr:
             own,
             recurring=self.scheduler.recurring,
             fire=self.fire(clock, own),
+            forecasts=Forecasts(self.storage, self._carbon_forecast),
             version=VERSION,
         )
 
@@ -146,7 +155,8 @@ class JobRunr:
             retries_count_as_live=settings.retries_count_as_live,
         )
         recurring = self.scheduler.recurring
-        return Fire(self.storage, clock, recurring.schedule_of, recurring.filters_of, rules)
+        has_forecast = self._carbon_forecast is not None
+        return Fire(self.storage, clock, recurring.schedule_of, recurring.filters_of, rules, has_forecast=has_forecast)
 
     @contextmanager
     def using(self, storage: StorageProvider) -> Iterator[Self]:
@@ -199,6 +209,14 @@ def _checked(activator: object, filters: object, retry: object) -> tuple[JobFilt
 def _instance_without_arguments(cls: type) -> Any:
     """The default activator."""
     return cls()
+
+
+def _forecast_of(settings: Settings) -> CarbonForecast | None:
+    if settings.carbon_forecast_url is None:
+        return None
+    return HttpForecast(
+        settings.carbon_forecast_url, settings.carbon_area, settings.carbon_provider, settings.carbon_timeout
+    )
 
 
 def _retry_of(settings: Settings) -> RetryPolicy:

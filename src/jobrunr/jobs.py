@@ -29,6 +29,15 @@ class JobDetails(msgspec.Struct, frozen=True):
     arguments: str = "{}"
 
 
+class CarbonWindow(msgspec.Struct, frozen=True):
+    """Between which moments a job may start that waits for clean electricity; see `jobrunr.carbon`."""
+
+    earliest: datetime
+    preferred: datetime
+    """When it starts if there is no forecast."""
+    deadline: datetime
+
+
 class JobExtras(msgspec.Struct, frozen=True, omit_defaults=True):
     """What only some jobs carry. Stored as one JSON document, written once when the job is made; mostly absent."""
 
@@ -43,6 +52,7 @@ class JobExtras(msgspec.Struct, frozen=True, omit_defaults=True):
     """The values of the log context at the moment of creation."""
     stands_for: datetime | None = None
     """The time of the run of a recurring job; `run_at` is overwritten by a retry."""
+    window: CarbonWindow | None = None
 
 
 NO_EXTRAS = JobExtras()

@@ -66,6 +66,7 @@ class RecurringOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrent: int | None = None
     until: datetime | None = None
     paused: bool | None = None
+    window: tuple[timedelta, timedelta] | None = None
 
     def __post_init__(self) -> None:
         _check_rules(self, _RECURRING_RULES)
@@ -151,6 +152,7 @@ _RECURRING_RULES: tuple[Rule, ...] = (
     ("max_concurrent", lambda value: _is_whole(value) and 1 <= value <= 10_000, "a number from 1 to 10000"),
     ("until", lambda value: isinstance(value, datetime) and value.tzinfo is not None, "a datetime with a time zone"),
     ("paused", lambda value: isinstance(value, bool), "True or False"),
+    ("window", lambda value: _are(_is_keep)(value) and len(value) == 2, "two timedeltas of zero or more, (before, after)"),
 )
 
 

@@ -9,9 +9,11 @@ from datetime import datetime
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from jobrunr.ids import JobId
-from jobrunr.jobs import DEFAULT_QUEUE, NO_EXTRAS, JobDetails, JobExtras, NewJob
+from jobrunr.jobs import DEFAULT_QUEUE, NO_EXTRAS, CarbonWindow, JobDetails, JobExtras, NewJob
+from jobrunr.states import JobState
 
 MAX_RECURRING_ID_LENGTH = 255
 
@@ -48,17 +50,22 @@ class JobTemplate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     retries: int = 10
     extras: JobExtras = NO_EXTRAS
 
-    def new_job(self, recurring_job_id: str, run_at: datetime | None, reason: str) -> NewJob:
+    def new_job(
+        self, recurring_job_id: str, run_at: datetime | None, reason: str, window: CarbonWindow | None = None
+    ) -> NewJob:
         """A job, ready to run.
 
         Arguments:
             run_at: the time that it stands for; None for one that somebody wants between the times.
             reason: why there is this job.
+            window: waits for the best time in it.
         """
+        stands_for = self.extras if run_at is None else replace(self.extras, stands_for=run_at, window=window)
         return NewJob(
             id=JobId.new(),
             details=self.details,
             name=self.name,
+            state=JobState.ENQUEUED if window is None else JobState.AWAITING,
             run_at=run_at,
             reason=reason,
             queue=self.queue,
@@ -66,7 +73,7 @@ class JobTemplate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             labels=self.labels,
             retries=self.retries,
             recurring_job_id=recurring_job_id,
-            extras=self.extras if run_at is None else msgspec.structs.replace(self.extras, stands_for=run_at),
+            extras=stands_for,
         )
 
 

@@ -31,6 +31,7 @@ Url = Annotated[str, text(_URL, "a URL such as sqlite:///jobrunr.db or postgresq
 App = Annotated[str | None, or_none(text(r"[\w.]+:[\w.]+", "module:name, such as shop.jobs:jobrunr"))]
 TablePrefix = Annotated[str, text(r"([a-z][a-z0-9_]{0,19})?", "empty, or a letter and up to 19 more of a-z, 0-9 and _")]
 Schema = Annotated[str | None, or_none(text(r"[A-Za-z_][\w$.-]{0,127}", "the name of a schema"))]
+ForecastUrl = Annotated[str | None, or_none(text(r"https?://\S+", "a URL that begins with http:// or https://"))]
 Flag = Annotated[bool, flag()]
 Name = Annotated[str, _name]
 NameOrNone = Annotated[str | None, or_none(_name)]
@@ -92,6 +93,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     behind it."""
     forget_declared_after: Grace = timedelta(hours=1)
     """How long a recurring job of the code (``@recurring``) stays when no running server declares it any more."""
+
+    carbon_forecast_url: ForecastUrl = None
+    """Where carbon-aware jobs get a forecast from, over HTTP; none to start them at their preferred time."""
+    carbon_area: NameOrNone = None
+    """The area to forecast, as the service calls it."""
+    carbon_provider: NameOrNone = None
+    """The source of figures, if the service has several."""
+    carbon_timeout: Period = timedelta(seconds=3)
+    """How long the service may take to answer."""
 
     max_arguments_size: Size = 2**20
     """A call whose arguments take more bytes of JSON is refused."""

@@ -158,3 +158,12 @@ def test_a_wrong_setting_is_exit_code_2(run: Run) -> None:
 
     assert outcome.returncode == 2
     assert "Setting retries cannot be 'many'" in outcome.stderr
+
+
+def test_a_problem_is_shown(url: str, jobrunr: JobRunr) -> None:
+    jobrunr.storage.put_metadata("problem-carbon-forecast", "There is no forecast of carbon intensity: refused")
+
+    assert "  There is no forecast of carbon intensity: refused" in invoke("status", "--url", url).stdout.splitlines()
+    assert json.loads(invoke("status", "--url", url, "--json").stdout)["problems"] == [
+        "There is no forecast of carbon intensity: refused"
+    ]

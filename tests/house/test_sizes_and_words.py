@@ -19,6 +19,7 @@ LONG_MODULES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {
     "declarations.py:recurring": "one line for each option",
     "scheduler/job_scheduler.py:JobScheduler.options": "one line for each option",
+    "server/background_job_server.py:BackgroundJobServer.__init__": "one line for each part",
     "storage/sql/firing.py:FiringTables.__init__": "one statement after the other",
     "storage/sql/migrations/versions/0001_jobs_and_servers.py:_create_jobs": "one line for each column",
     "storage/sql/rows.py:to_job": "one line for each column",

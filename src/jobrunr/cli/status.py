@@ -16,11 +16,15 @@ from jobrunr.cli.options import json_option, storage_options
 from jobrunr.cli.output import age, columns, moment, pad, print_json, printable, size, state_name, table, zone
 from jobrunr.cli.verb import Verb
 from jobrunr.errors import StorageUnavailableError
+from jobrunr.server.duties.await_forecast import PROBLEM
 from jobrunr.server_record import ServerRecord
 from jobrunr.states import JobState
 from jobrunr.storage.contract import StorageProvider
 
 WATCH_SECONDS = 1.0
+
+PROBLEMS = (PROBLEM,)
+"""The notes in the storage that tell of problems."""
 
 _EXAMPLES = (
     ("Look once", "jobrunr status --url sqlite:///shop.db"),
@@ -42,6 +46,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     servers: list[ServerRecord]
     master: UUID | None
     """The id of the server that does the duties."""
+    problems: list[str]
+    """What somebody should look into."""
 
 
 @click.command("status", cls=Verb, examples=_EXAMPLES, short_help="Show how many jobs there are, and the servers.")
@@ -81,6 +87,7 @@ def read_status(storage: StorageProvider, timeout: timedelta) -> Status:
         backlog_age=None if oldest is None else max(0.0, (now - oldest).total_seconds()),
         servers=servers,
         master=living[0].id if living else None,
+        problems=[problem for problem in (storage.get_metadata(name) for name in PROBLEMS) if problem],
     )
 
 
@@ -114,6 +121,9 @@ def status_as_text(status: Status, timeout: timedelta) -> Iterator[str]:
             yield f"  {state_name(state, 10)}  {count:>{most},}{waiting}"
     yield ""
     yield from _servers(status, timeout)
+    for problem in status.problems:
+        yield ""
+        yield from (click.style(line, fg="red") for line in click.wrap_text(printable(problem), 78, "  ", "  ").splitlines())
 
 
 def _servers(status: Status, timeout: timedelta) -> Iterator[str]:

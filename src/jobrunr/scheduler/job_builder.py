@@ -11,7 +11,7 @@ import msgspec
 from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
-from jobrunr.jobs import NO_EXTRAS, JobDetails, JobExtras, NewJob
+from jobrunr.jobs import NO_EXTRAS, CarbonWindow, JobDetails, JobExtras, NewJob
 from jobrunr.json_values import NotStorableError, to_strict_json
 from jobrunr.lambda_call import is_lambda, unfold
 from jobrunr.log_context import current_log_context
@@ -65,15 +65,16 @@ class JobBuilder:
         kwargs: Mapping[str, Any],
         options: JobOptions,
         run_at: datetime | None = None,
+        window: CarbonWindow | None = None,
     ) -> tuple[JobDraft, NewJob]:
-        """One job: ENQUEUED, or SCHEDULED when it has a time.
+        """One job: ENQUEUED, or SCHEDULED when it has a time, or AWAITING when that may be any in a window.
 
         Raises:
             JobRefusedError: the call cannot become a job.
         """
         function, args, kwargs = _unfolded(function, args, kwargs)
         draft = self.draft(function, options)
-        return draft, draft.job(args, kwargs, options.id or JobId.new(), run_at)
+        return draft, draft.job(args, kwargs, options.id or JobId.new(), run_at, window)
 
     def template(
         self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: JobOptions
@@ -113,7 +114,14 @@ class JobDraft:
         self._extras = _extras(call, options)
         self.filters = filters.with_more(options.filters) if options.filters else filters
 
-    def job(self, args: Sequence[Any], kwargs: Mapping[str, Any], job_id: JobId, run_at: datetime | None = None) -> NewJob:
+    def job(
+        self,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        job_id: JobId,
+        run_at: datetime | None = None,
+        window: CarbonWindow | None = None,
+    ) -> NewJob:
         """The job for these arguments.
 
         Raises:
@@ -122,7 +130,8 @@ class JobDraft:
         """
         context = current_log_context()
         extras = _with_log_context(self._extras, context) if context else self._extras
-        return self.filters.creating(self._new(args, kwargs, job_id, run_at, extras))
+        new = self._new(args, kwargs, job_id, run_at, extras)
+        return self.filters.creating(new if window is None else _waiting(new, window))
 
     def template(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> JobTemplate:
         """What all jobs for these arguments have in common. The log context of the moment is not part of it."""
@@ -165,6 +174,12 @@ class JobDraft:
         if not 0 < len(label) <= MAX_LABEL_LENGTH:
             raise OptionError(f"Label {label[:200]!r} has {len(label)} characters; it can have 1 to {MAX_LABEL_LENGTH}.")
         return label
+
+
+def _waiting(job: NewJob, window: CarbonWindow) -> NewJob:
+    """A job that waits for the best time in a window."""
+    extras = msgspec.structs.replace(job.extras, window=window)
+    return msgspec.structs.replace(job, state=JobState.AWAITING, reason="waits for clean electricity", extras=extras)
 
 
 def _retries(options: JobOptions, settings: Settings) -> int:

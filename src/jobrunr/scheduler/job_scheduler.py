@@ -9,11 +9,12 @@ from itertools import islice
 from typing import Any, ParamSpec, Protocol, TypeVar, TypeVarTuple, Unpack, overload
 from uuid import UUID
 
+from jobrunr.carbon import CarbonAware, is_worth_waiting
 from jobrunr.declarations import recurring_options
 from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
-from jobrunr.jobs import NewJob
+from jobrunr.jobs import CarbonWindow, NewJob
 from jobrunr.options import JobOptions, RecurringOptions
 from jobrunr.recurring_job import Misfire
 from jobrunr.retries import RetryPolicy
@@ -51,6 +52,8 @@ class JobScheduler(JobSteering):
         builder: JobBuilder,
         filters: JobFilters,
         recurring: RecurringJobs,
+        *,
+        has_forecast: bool,
         options: JobOptions | None = None,
         recurring_options: RecurringOptions | None = None,
     ) -> None:
@@ -58,6 +61,7 @@ class JobScheduler(JobSteering):
         self._builder = builder
         self.recurring = recurring
         """Looks at recurring jobs, and steers them."""
+        self._has_forecast = has_forecast
         self._options = options or JobOptions()
         self._recurring_options = recurring_options or RecurringOptions()
 
@@ -83,6 +87,7 @@ class JobScheduler(JobSteering):
         max_concurrent: int | None = None,
         until: datetime | None = None,
         paused: bool | None = None,
+        window: tuple[timedelta, timedelta] | None = None,
     ) -> JobScheduler:
         """A scheduler that says this about every job it makes. What is said here goes before the decorator and the settings.
 
@@ -105,6 +110,8 @@ class JobScheduler(JobSteering):
                 be one more is skipped.
             until: of a recurring job, the last moment at which it may run; after that it is removed.
             paused: of a recurring job, whether it is paused when it is registered for the first time.
+            window: of a recurring job, how much earlier and later than its time a run may start, as ``(before, after)``: it
+                starts when electricity is cleanest, if there is a forecast.
 
         Raises:
             OptionError: an option is not acceptable.
@@ -130,14 +137,16 @@ class JobScheduler(JobSteering):
             max_concurrent=max_concurrent,
             until=until,
             paused=paused,
+            window=window,
         )
         return JobScheduler(
             self._storage,
             self._builder,
             self._filters,
             self.recurring,
-            more.over(self._options),
-            recurring.over(self._recurring_options),
+            has_forecast=self._has_forecast,
+            options=more.over(self._options),
+            recurring_options=recurring.over(self._recurring_options),
         )
 
     @overload
@@ -168,15 +177,20 @@ class JobScheduler(JobSteering):
 
     @overload
     def schedule(
-        self, when: datetime | timedelta, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
+        self, when: datetime | timedelta | CarbonAware, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
     ) -> JobId: ...
     @overload
-    def schedule(self, when: datetime | timedelta, method: Method[P], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
-    def schedule(self, when: datetime | timedelta, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobId:
+    def schedule(
+        self, when: datetime | timedelta | CarbonAware, method: Method[P], /, *args: P.args, **kwargs: P.kwargs
+    ) -> JobId: ...
+    def schedule(
+        self, when: datetime | timedelta | CarbonAware, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> JobId:
         """Make a job that is run at a time, never before it.
 
         Arguments:
-            when: an aware datetime, or how long from now by the clock of the storage. A time that is past means now.
+            when: an aware datetime, or how long from now by the clock of the storage; a time that is past means now. Or a
+                `CarbonAware`: when electricity is cleanest in a window, if there is a forecast.
             function, args, kwargs: as for `enqueue`.
 
         Raises:
@@ -187,7 +201,12 @@ class JobScheduler(JobSteering):
         >>> jobs.get(job_id).state
         <JobState.SCHEDULED: 'SCHEDULED'>
         """
-        return self._create(function, args, kwargs, self._moment(when))
+        if not isinstance(when, CarbonAware):
+            return self._create(function, args, kwargs, self._moment(when))
+        now = self._storage().now()
+        window = when.window(now)
+        waits = self._has_forecast and is_worth_waiting(window, now)
+        return self._create(function, args, kwargs, window.preferred, window if waits else None)
 
     @overload
     def schedule_recurrently(
@@ -262,10 +281,15 @@ class JobScheduler(JobSteering):
         return ids
 
     def _create(
-        self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], run_at: datetime | None
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        run_at: datetime | None,
+        window: CarbonWindow | None = None,
     ) -> JobId:
         self._check_options()
-        draft, new = self._builder.build(function, args, kwargs, self._options, run_at)
+        draft, new = self._builder.build(function, args, kwargs, self._options, run_at, window)
         _announce(draft.filters, [new], self._storage().insert([new]))
         return new.id
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
+from jobrunr.carbon import Margin, read_margin
 from jobrunr.declarations import declarations
 from jobrunr.errors import (
     ConcurrentRecurringJobModificationError,
@@ -20,7 +21,17 @@ from jobrunr.options import JobOptions, RecurringOptions
 from jobrunr.recurring_job import JobTemplate, Misfire, RecurringJob, RecurringRun
 from jobrunr.registry import JobRegistry
 from jobrunr.scheduler.job_builder import JobBuilder
-from jobrunr.schedules import Definition, Schedule, ScheduleLike, parse_schedule, paused, read_schedule, registered, resumed
+from jobrunr.schedules import (
+    Definition,
+    Schedule,
+    ScheduleLike,
+    parse_schedule,
+    paused,
+    read_schedule,
+    registered,
+    resumed,
+    with_margin,
+)
 from jobrunr.states import JobState
 from jobrunr.storage.contract import JobQuery, StorageProvider
 from jobrunr.transitions import delete
@@ -222,7 +233,7 @@ class RecurringJobs:
         is_declared: bool,
     ) -> None:
         zone = options.zone or self._default_zone
-        text = read_schedule(schedule, zone, self._registry.resolve_class)
+        text = _with_window(read_schedule(schedule, zone, self._registry.resolve_class), options.window)
         definition = Definition(
             id=recurring_id,
             schedule=text,
@@ -278,6 +289,14 @@ class RecurringJobs:
         except JobRunrError:  # a worker will say so; here, its own filters are not to be had
             return self._filters
         return self._filters.with_more(options.filters) if options and options.filters else self._filters
+
+
+def _with_window(text: str, window: tuple[timedelta, timedelta] | None) -> str:
+    if window is None:
+        return text
+    if read_margin(text)[1] is not None:
+        raise OptionError(f"{text!r} has a window already; leave out one of the two.")
+    return with_margin(text, Margin(*window))
 
 
 Withdrawn = Sequence[tuple[Job, JobUpdate]]

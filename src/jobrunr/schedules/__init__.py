@@ -1,7 +1,7 @@
 """Schedules: when recurring jobs run, and what is to be done when their time has come. Pure functions of moments."""
 
 from jobrunr.schedules.firing import FiringRules, Plan, plan
-from jobrunr.schedules.reading import FindClass, ScheduleLike, parse_schedule, read_schedule
+from jobrunr.schedules.reading import FindClass, ScheduleLike, parse_schedule, read_schedule, with_margin
 from jobrunr.schedules.registering import Definition, paused, registered, resumed
 from jobrunr.schedules.schedule import Schedule
 
@@ -18,4 +18,5 @@ __all__ = [
     "read_schedule",
     "registered",
     "resumed",
+    "with_margin",
 ]

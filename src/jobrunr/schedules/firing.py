@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
+from jobrunr.carbon.windows import Margin, read_margin
 from jobrunr.errors import ScheduleError
 from jobrunr.recurring_job import Misfire, RecurringJob, SkipReason, Skips
 from jobrunr.schedules.schedule import DueRuns, Schedule, due_runs, next_of
 
+_NO_MARGIN = Margin(timedelta(0), timedelta(0))
 PUT_OFF = timedelta(seconds=1)
 """When to look again for room for a run that is made up for."""
 
@@ -69,24 +71,25 @@ def plan(
 
 
 def _plan(job: RecurringJob, schedule: Schedule, now: datetime, live: int, rules: FiringRules) -> Plan:
-    if job.next_run_at is None or job.next_run_at > now:
-        return _go_on(_Decisions(job), schedule, now, job.next_run_at)
-    end = now if job.until is None else min(now, job.until)
+    margin = read_margin(job.schedule)[1] or _NO_MARGIN
+    decisions = _Decisions(job, margin)
+    ahead = now + margin.before
+    end = ahead if job.until is None else min(ahead, job.until)
+    if job.next_run_at is None or job.next_run_at > ahead:
+        return decisions.go_on(job.next_run_at)
     if job.next_run_at > end:
-        return _go_on(_Decisions(job), schedule, now, None)
+        return decisions.go_on(None)
     due = due_runs(schedule, job.next_run_at, end, rules.misfire_limit + 1)  # those that may be made, and the one before
-    decisions = _Decisions(job)
-    candidates = _candidates(job, due, decisions, now, rules)
     free = job.max_concurrent - live
-    for run in candidates:
+    for run in _candidates(job, due, decisions, now - margin.after, rules):
         if free > 0:
             decisions.make(run)
             free -= 1
-        elif now - run <= rules.misfire_grace:
+        elif now - margin.after - run <= rules.misfire_grace:
             decisions.skip(SkipReason.STILL_RUNNING, run, run, 1)
-        else:  # it is made up for when there is room
-            return decisions.put_off(run, now + PUT_OFF)
-    return _go_on(decisions, schedule, now, next_of(schedule, max(now, due.last[-1])))
+        else:  # it is made up for when there is room; nothing behind it is decided now
+            return decisions.then(run, now + PUT_OFF)
+    return decisions.go_on(next_of(schedule, max(ahead, due.last[-1])))
 
 
 def _candidates(
@@ -110,18 +113,12 @@ def _candidates(
     return wanted
 
 
-def _go_on(decisions: _Decisions, schedule: Schedule, now: datetime, run: datetime | None) -> Plan:
-    until = decisions.job.until
-    if run is None or (until is not None and run > until):
-        return decisions.end()
-    return decisions.then(run, run)
-
-
 class _Decisions:
     """What was decided so far about one recurring job."""
 
-    def __init__(self, job: RecurringJob) -> None:
-        self.job = job
+    def __init__(self, job: RecurringJob, margin: Margin) -> None:
+        self._job = job
+        self._margin = margin
         self._runs: list[datetime] = []
         self._skips: list[Skips] = []
         self._streak = job.skips
@@ -142,23 +139,23 @@ class _Decisions:
             self._streak = Skips(reason=reason, first=first, last=last, count=count)
         self._skips.append(self._streak)
 
+    def go_on(self, run: datetime | None) -> Plan:
+        """Everything is decided up to this run; None when there is no more."""
+        until = self._job.until
+        if run is None or (until is not None and run > until):
+            return self._plan(None, None, ends=True)
+        return self.then(run, run - self._margin.before)
+
     def then(self, next_run_at: datetime, look_at: datetime) -> Plan:
         return self._plan(next_run_at, look_at, ends=False)
 
-    def put_off(self, run: datetime, look_at: datetime) -> Plan:
-        """Nothing behind this run is decided now."""
-        return self._plan(run, look_at, ends=False)
-
-    def end(self) -> Plan:
-        return self._plan(None, None, ends=True)
-
     def _plan(self, next_run_at: datetime | None, look_at: datetime | None, *, ends: bool) -> Plan:
         after = replace(
-            self.job,
+            self._job,
             next_run_at=next_run_at,
             look_at=look_at,
             last_run_at=self._last_run_at,
             skips=self._streak,
-            version=self.job.version + 1,
+            version=self._job.version + 1,
         )
         return Plan(after=after, runs=tuple(self._runs), skips=tuple(self._skips), ends=ends)

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from jobrunr.carbon.windows import Margin, read_margin
 from jobrunr.cron import CronExpression
 from jobrunr.durations import parse_duration
 from jobrunr.errors import JobRunrError, ScheduleError
-from jobrunr.schedules.schedule import CronSchedule, IntervalSchedule, Schedule, next_of, schedule_name
+from jobrunr.schedules.schedule import CronSchedule, IntervalSchedule, Schedule, next_of, period_as_text, schedule_name
 from jobrunr.targets import true_name
 
 ScheduleLike = str | timedelta | CronExpression | Schedule
@@ -40,6 +41,9 @@ def read_schedule(given: ScheduleLike, zone: str, find_class: FindClass | None =
     >>> read_schedule(timedelta(minutes=5), "UTC"), read_schedule("0  3 * * mon", "UTC")
     ('PT5M', '0 3 * * MON')
     """
+    margin: Margin | None = None
+    if isinstance(given, str):
+        given, margin = read_margin(given)
     match given:
         case timedelta():
             text = str(IntervalSchedule(given, _EPOCH))
@@ -50,6 +54,8 @@ def read_schedule(given: ScheduleLike, zone: str, find_class: FindClass | None =
             text = str(parse_schedule(given, zone, _EPOCH, _no_class))
         case _:
             text = _text_of_custom(given, find_class)
+    if margin is not None:
+        text = with_margin(text, margin)
     if len(text) > MAX_LENGTH:
         raise ScheduleError(f"A schedule can have {MAX_LENGTH:,} characters as text; this one has {len(text):,}.")
     return text
@@ -69,7 +75,7 @@ def parse_schedule(text: str, zone: str, anchor: datetime, find_class: FindClass
     >>> print(schedule.next_run(datetime(2026, 1, 1, 0, 7, tzinfo=UTC)))
     2026-01-01 00:10:00+00:00
     """
-    text = text.strip()
+    text = read_margin(text)[0].strip()
     if ":" in text and "(" in text:
         return _custom(text, find_class)
     if text[:1].upper() == "P":
@@ -81,6 +87,11 @@ def parse_schedule(text: str, zone: str, anchor: datetime, find_class: FindClass
 def _cron(text: str, zone: str) -> CronExpression:
     """Reading an expression takes longer than everything else that a run needs, and it does not change."""
     return CronExpression(text, zone)
+
+
+def with_margin(text: str, margin: Margin) -> str:
+    """The text of a schedule with a margin behind it."""
+    return f"{text} [{period_as_text(margin.before)}/{period_as_text(margin.after)}]"
 
 
 def _period(text: str) -> timedelta:

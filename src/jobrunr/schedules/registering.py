@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
 
+from jobrunr.carbon.windows import Margin, read_margin
+from jobrunr.durations import format_duration
 from jobrunr.errors import ScheduleError
 from jobrunr.recurring_job import JobTemplate, Misfire, RecurringJob
 from jobrunr.schedules.reading import FindClass, parse_schedule
@@ -95,7 +97,20 @@ def _with_next_run(job: RecurringJob, schedule: Schedule, now: datetime) -> Recu
     if run is None or (job.until is not None and run > job.until):
         until = "" if job.until is None else f" until {job.until.isoformat()}"
         raise ScheduleError(f"{job.schedule} in {job.zone} has no run to come{until}.")
-    return replace(job, next_run_at=run, look_at=run)
+    margin = read_margin(job.schedule)[1]
+    if margin is not None:
+        _check_margin(job, schedule, run, margin)
+    return replace(job, next_run_at=run, look_at=run - (margin.before if margin else timedelta(0)))
+
+
+def _check_margin(job: RecurringJob, schedule: Schedule, run: datetime, margin: Margin) -> None:
+    """The windows of two runs must not touch, or one would be in the way of the other."""
+    following = next_of(schedule, run)
+    if following is not None and following - run <= margin.before + margin.after:
+        raise ScheduleError(
+            f"{job.schedule}: its runs are {format_duration(following - run)} apart, and a window of "
+            f"{format_duration(margin.before + margin.after)} must be shorter than that."
+        )
 
 
 def paused(job: RecurringJob, now: datetime, reason: str | None) -> RecurringJob:

@@ -17,6 +17,7 @@ from jobrunr.filters import JobFilters
 from jobrunr.scheduler.recurring_jobs import RecurringJobs
 from jobrunr.server.cancellation import Cancellation
 from jobrunr.server.declaring import Declaring
+from jobrunr.server.duties.await_forecast import AwaitForecast, Forecasts
 from jobrunr.server.duties.expire import Expire
 from jobrunr.server.duties.fire import Fire
 from jobrunr.server.duties.rescue import Rescue
@@ -54,6 +55,7 @@ class BackgroundJobServer:
         settings: workers, queues, intervals, retention, sizes.
         recurring: the recurring jobs of the storage.
         fire: makes their jobs.
+        forecasts: knows when electricity is clean.
         version: of this library, shown to people.
     """
 
@@ -72,10 +74,12 @@ class BackgroundJobServer:
         *,
         recurring: RecurringJobs,
         fire: Fire,
+        forecasts: Forecasts,
         version: str,
     ) -> None:
         self._storage = storage
         self._fire = fire
+        self._forecasts = forecasts
         self._settings = settings
         self._clock = clock
         self._performer = performer
@@ -232,6 +236,7 @@ class BackgroundJobServer:
     def _make_duties(self) -> list[Service]:
         settings, storage, membership = self._settings, self._storage, self._membership
         timetable = Timetable(storage, membership, self._clock, self._fire, settings.poll_interval.total_seconds())
+        await_forecast = AwaitForecast(storage, membership, self._clock, self._forecasts, self._performer.filters_of)
         rescue = Rescue(
             storage,
             membership,
@@ -249,6 +254,7 @@ class BackgroundJobServer:
         return [
             Service("timetable", timetable.tick, self._outage, self._timetable),
             self._service("declaring", self._declaring.tick),
+            self._service("await-forecast", await_forecast.tick),
             self._service("rescue", rescue.tick),
             self._service("expire", expire.tick),
         ]

@@ -173,6 +173,10 @@ class Performer:
         )
         return policy, rules
 
+    def filters_of(self, job: Job) -> JobFilters:
+        """The filters of a job: those of the application, and of its function as far as that is known here."""
+        return self._filters_of(self._registry.known(job.target))
+
     def _filters_of(self, runnable: Runnable | None) -> JobFilters:
         if runnable is None or runnable.options is None or not runnable.options.filters:
             return self._filters

@@ -233,6 +233,10 @@ class StorageProvider(ABC):
     def tidy(self) -> None:
         """Cheap housekeeping of the provider's own (folding counters, ...). Called now and then by the master."""
 
+    @abstractmethod
+    def awaiting(self, limit: int) -> list[Job]:
+        """AWAITING jobs that have a `run_at`: those that wait for a better time than this one. The earliest first."""
+
     # -- recurring jobs
 
     @abstractmethod

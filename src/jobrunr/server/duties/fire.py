@@ -8,12 +8,14 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from jobrunr.carbon import is_worth_waiting, read_margin
 from jobrunr.clock import Clock
 from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
 from jobrunr.jobs import NewJob
 from jobrunr.recurring_job import Firing, NewRun, RecurringJob
 from jobrunr.schedules import FiringRules, Schedule, plan
+from jobrunr.states import JobState
 from jobrunr.storage.contract import DueRecurringJob, StorageProvider
 from jobrunr.texts import storable
 
@@ -31,6 +33,7 @@ class Fire:
         schedule_of: reads the schedule of one; raises a `ScheduleError` when it cannot be read.
         filters_of: the filters that are told of its jobs.
         rules: the settings that concern runs.
+        has_forecast: whether it is worthwhile to wait for clean electricity.
     """
 
     def __init__(
@@ -40,12 +43,15 @@ class Fire:
         schedule_of: Callable[[RecurringJob], Schedule],
         filters_of: Callable[[RecurringJob], JobFilters],
         rules: FiringRules,
+        *,
+        has_forecast: bool,
     ) -> None:
         self._storage = storage
         self._clock = clock
         self._schedule_of = schedule_of
         self._filters_of = filters_of
         self._rules = rules
+        self._has_forecast = has_forecast
 
     def fire_due(self) -> int:
         """Decide about what is due, and write it. Returns how many recurring jobs there were to decide about."""
@@ -87,8 +93,15 @@ class Fire:
             _log.error("recurring job %r is halted until it is registered anew: %s", job.id, decided.after.problem)
         for skips in decided.skips:
             _log.info("recurring job %r: %d run(s) up to %s skipped, %s", job.id, skips.count, skips.last, skips.reason)
-        runs = tuple(NewRun(run_at, self._new_job(job, run_at)) for run_at in decided.runs)
+        runs = tuple(NewRun(run_at, self._new_job(job, run_at, now)) for run_at in decided.runs)
         return Firing(after=decided.after, runs=runs, skips=decided.skips, ends=decided.ends)
 
-    def _new_job(self, job: RecurringJob, run_at: datetime) -> NewJob:
-        return self._filters_of(job).creating(job.template.new_job(job.id, run_at, f"run of recurring job {job.id}"))
+    def _new_job(self, job: RecurringJob, run_at: datetime, now: datetime) -> NewJob:
+        margin = read_margin(job.schedule)[1]
+        window = None if margin is None else margin.window(run_at)
+        waits = window is not None and self._has_forecast and is_worth_waiting(window, now)
+        reason = f"run of recurring job {job.id}"
+        new = job.template.new_job(job.id, run_at, reason, window if waits else None)
+        if run_at > now and not waits:  # its window has begun, its time has not come
+            new = replace(new, state=JobState.SCHEDULED)
+        return self._filters_of(job).creating(new)

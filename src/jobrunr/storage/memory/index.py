@@ -118,6 +118,12 @@ class JobIndex:
         job = self._first(self._ageing[state])
         return job if job is not None and keep is not None and now - job.state_at >= keep else None
 
+    def awaiting(self, limit: int) -> list[Job]:
+        """Those that are AWAITING and have a time, the earliest first."""
+        waiting = self._by_state[JobState.AWAITING].values()
+        timed = [(job.run_at, job.id, job) for job in waiting if job.run_at is not None]
+        return [job for _, _, job in heapq.nsmallest(limit, timed, key=lambda entry: entry[:2])]
+
     def processing_elsewhere(self, servers: Collection[UUID]) -> Iterator[Job]:
         """What is PROCESSING on other servers than these."""
         for server_id, jobs in self._by_server.items():

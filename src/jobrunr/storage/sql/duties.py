@@ -42,6 +42,12 @@ class Promoting:
             .limit(bindparam("limit"))
             .with_for_update(skip_locked=True)
         )
+        self._awaiting = (
+            select(*jobs.c)
+            .where(dialect.tables.in_state(JobState.AWAITING), jobs.c.run_at.is_not(None))
+            .order_by(jobs.c.run_at, jobs.c.id)
+            .limit(bindparam("limit"))
+        )
         self._promote = (
             update(jobs)
             .where(dialect.among(jobs.c.id))
@@ -52,6 +58,10 @@ class Promoting:
                 enqueued_at=dialect.now_sql,
             )
         )
+
+    def awaiting(self, connection: Connection, limit: int) -> list[Job]:
+        """Those that wait for a better time."""
+        return read_jobs(connection, self.dialect, self._awaiting, {"limit": limit})
 
     def nothing_due(self, connection: Connection) -> Promotion | None:
         """What there is to say when nothing is due, which is the usual case; otherwise None."""

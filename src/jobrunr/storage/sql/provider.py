@@ -180,6 +180,9 @@ class SqlStorageProvider(StorageProvider):
     def orphans(self, limit: int) -> list[Job]:
         return self._database.read(lambda connection: self._rescuing.orphans(connection, limit))
 
+    def awaiting(self, limit: int) -> list[Job]:
+        return self._database.read(lambda connection: self._promoting.awaiting(connection, limit))
+
     def expire(self, retention: Retention, limit: int) -> int:
         self._database.write(lambda connection: self._firing.forget(connection, retention, limit))
         return self._database.write(lambda connection: self._expiring.expire(connection, retention, limit))

@@ -208,6 +208,7 @@ class Tables:
         self._index_of_state(JobState.ENQUEUED, "enqueued", *in_line)
         self._index_of_state(JobState.ENQUEUED, "enqueued_by_queue", jobs.queue, *in_line)
         self._index_of_state(JobState.SCHEDULED, "scheduled", jobs.run_at, jobs.id)
+        self._index_of_state(JobState.AWAITING, "awaiting", jobs.run_at, jobs.id)
         self._index_of_state(JobState.PROCESSING, "processing", jobs.server_id)
         # On SQLite this holds all jobs too, but is for those alone who say that `state_at` is not NULL. A planner without
         # statistics would otherwise prefer it to the indexes above, and sort everything that is ENQUEUED at every claim.

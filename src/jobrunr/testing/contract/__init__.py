@@ -53,7 +53,7 @@ pytest.register_assert_rewrite(
 from jobrunr.testing.contract.claiming import Claiming  # noqa: E402 - assertions are rewritten on import only
 from jobrunr.testing.contract.creating import Creating  # noqa: E402
 from jobrunr.testing.contract.damaging import Damaging  # noqa: E402
-from jobrunr.testing.contract.duties import Expiring, Promoting, Rescuing, Tidying  # noqa: E402
+from jobrunr.testing.contract.duties import Awaiting, Expiring, Promoting, Rescuing, Tidying  # noqa: E402
 from jobrunr.testing.contract.firing import DamagingRecurring, Firing, ForgettingRuns, WakingForTimes  # noqa: E402
 from jobrunr.testing.contract.guarding import GuardingBatches, GuardingByToken, GuardingByVersion  # noqa: E402
 from jobrunr.testing.contract.life import Living  # noqa: E402
@@ -79,6 +79,7 @@ class StorageContract(
     Appending,
     Holding,
     Promoting,
+    Awaiting,
     Rescuing,
     Expiring,
     Tidying,

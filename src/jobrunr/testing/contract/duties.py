@@ -118,6 +118,23 @@ class Promoting(Contract):
         assert storage.counts()[JobState.ENQUEUED] == 2_500
 
 
+class Awaiting(Contract):
+    """Which jobs wait for a better time."""
+
+    def test_those_are_found_that_have_a_time_the_earliest_first(
+        self, storage: StorageProvider, server: ServerRecord, clock: TestClock
+    ) -> None:
+        now = clock.now()
+        later, sooner, third = (awaiting(storage, run_at=now + hours * KEEP) for hours in (2, 1, 3))
+        awaiting(storage)
+        for other in (enqueued, failed, succeeded, deleted):
+            other(storage, run_at=now)
+        scheduled(storage, now)
+
+        assert storage.awaiting(MANY) == [sooner, later, third]
+        assert storage.awaiting(2) == [sooner, later]
+
+
 class Rescuing(Contract):
     """Which jobs are orphans."""
 

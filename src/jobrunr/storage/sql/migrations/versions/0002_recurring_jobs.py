@@ -48,5 +48,6 @@ def upgrade() -> None:
     )
     steps.create_index("recurring_runs_by_job", "recurring_runs", ["job_id"])
     steps.create_index("recurring_runs_noted", "recurring_runs", ["noted_at"])
+    steps.create_index_of_state("jobs_awaiting", "jobs", "AWAITING", ["run_at", "id"])
     of_recurring = "recurring_job_id IS NOT NULL"
     steps.create_index("jobs_of_recurring", "jobs", ["recurring_job_id", "state"], where=of_recurring)
