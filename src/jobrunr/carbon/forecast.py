@@ -39,3 +39,4 @@ class CarbonForecast(Protocol):
         Raises:
             Exception: it is not to be had; any exception will do.
         """
+        ...

@@ -127,7 +127,7 @@ class Awaiting(Contract):
         now = clock.now()
         later, sooner, third = (awaiting(storage, run_at=now + hours * KEEP) for hours in (2, 1, 3))
         awaiting(storage)
-        for other in (enqueued, failed, succeeded, deleted):
+        for other in (failed, succeeded, deleted, enqueued):
             other(storage, run_at=now)
         scheduled(storage, now)
 
