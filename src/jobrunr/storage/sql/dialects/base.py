@@ -17,8 +17,8 @@ from jobrunr.storage.sql.column_types import UtcTime
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import Queues, Watcher
 
-Run = Callable[[Connection, Mapping[str, Any]], Sequence[Sequence[Any]]]
-"""Runs a statement with its parameters, and returns its rows."""
+Run = Callable[[Connection, Mapping[str, Any]], int]
+"""Runs a statement with its parameters, and returns how many rows came back."""
 
 
 class Trouble(Enum):
@@ -88,17 +88,13 @@ class Dialect(ABC):
 
     # -- transactions
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """A connection for one statement that changes nothing."""
-        with self.engine.connect() as connection:
-            yield connection
+        return self.engine.connect()
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> AbstractContextManager[Connection]:
         """A transaction, committed in the end."""
-        with self.engine.begin() as connection:
-            yield connection
+        return self.engine.begin()
 
     def writing_once(self) -> AbstractContextManager[Connection]:
         """For what is one statement on some databases: there without BEGIN and COMMIT around it, a transaction on others."""
@@ -135,7 +131,7 @@ class Dialect(ABC):
     def shortest_way(self, statement: TextClause) -> Run:
         """How to run a statement for which every microsecond counts. There must be one good plan for it, whatever is in the
         tables and in the parameters."""
-        return lambda connection, parameters: connection.execute(statement, parameters).all()
+        return lambda connection, parameters: len(connection.execute(statement, parameters).all())
 
     def among(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
         """Whether a column is one of the values in the parameter ``ids``."""

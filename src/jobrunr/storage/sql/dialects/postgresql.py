@@ -36,7 +36,7 @@ from jobrunr.errors import StorageSetupError
 from jobrunr.storage.sql.column_types import Id, UtcTime
 from jobrunr.storage.sql.dialects.base import Run, Trouble
 from jobrunr.storage.sql.dialects.on_conflict import OnConflictDialect
-from jobrunr.storage.sql.dialects.postgresql_waking import ChannelWatcher, Notifier
+from jobrunr.storage.sql.dialects.postgresql_waking import NOTIFY, ChannelWatcher, Notifier
 from jobrunr.storage.sql.dialects.psycopg_direct import DirectStatement
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import PollingWatcher, Queues, Watcher
@@ -60,7 +60,7 @@ class PostgresqlDialect(OnConflictDialect):
 
     def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta, *, owned: bool) -> None:
         super().__init__(engine, tables, clock, timeout, owned=owned)
-        self._notifier = Notifier(engine, tables)
+        self._notifier = Notifier(engine, tables, self.shortest_way(NOTIFY))
 
     @classmethod
     def make_engine(cls, url: URL, timeout: timedelta | None) -> Engine:

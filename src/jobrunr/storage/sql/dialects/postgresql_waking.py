@@ -20,6 +20,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
+from jobrunr.storage.sql.dialects.base import Run
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import Queues, Watcher
 
@@ -28,7 +29,7 @@ _log = logging.getLogger("jobrunr.storage")
 _MAX_PAYLOAD = 7999
 """What PostgreSQL takes as the payload of a notification, in bytes."""
 
-_NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 
 def channel_of(connection: Connection, tables: Tables) -> str:
@@ -43,15 +44,17 @@ class Notifier:
     Arguments:
         engine: makes connections that commit every statement.
         tables: whose news.
+        notify: runs `NOTIFY` on a connection.
     """
 
     _INTERVAL = 0.01
     _IDLE = 60.0
     """Seconds after which the thread gives back its connection and ends."""
 
-    def __init__(self, engine: Engine, tables: Tables) -> None:
+    def __init__(self, engine: Engine, tables: Tables, notify: Run) -> None:
         self._engine = engine
         self._tables = tables
+        self._notify = notify
         self.backend_pid: int | None = None
         """Which process of the server sends for us: a listener of ours need not listen to it."""
         self.start_anew_after_fork()
@@ -94,7 +97,7 @@ class Notifier:
                 try:
                     if connection is None:
                         connection, channel = self._connect()
-                    connection.execute(_NOTIFY, {"channel": channel, "payload": _payload(news)})
+                    self._notify(connection, {"channel": channel, "payload": _payload(news)})
                 except Exception as error:  # noqa: BLE001 - a hint less; whoever waits for it polls
                     _log.debug("other processes were not told about new jobs: %s", error)
                     if connection is not None:

@@ -10,6 +10,9 @@ from sqlalchemy import Connection, TextClause
 from sqlalchemy import Dialect as SqlalchemyDialect
 from sqlalchemy.exc import DBAPIError
 
+_CURSOR = "jobrunr cursor"
+"""What SQLAlchemy keeps with a connection of the driver, for as long as that lives, under this name."""
+
 
 class DirectStatement:
     """A statement that goes to the driver past SQLAlchemy, on SQLAlchemy's connection and with its errors.
@@ -27,22 +30,25 @@ class DirectStatement:
         self._is_whole = not any(bind.callable for bind in self._compiled.binds.values())
         self._prepare = prepare
 
-    def __call__(self, connection: Connection, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Run it, and return its rows.
+    def __call__(self, connection: Connection, parameters: Mapping[str, Any]) -> int:
+        """Run it, and return how many rows came back.
 
         Raises:
             DBAPIError: as SQLAlchemy would.
         """
-        driver: Any = connection.connection.driver_connection
         values = parameters if self._is_whole else self._compiled.construct_params(parameters)
+        cursor = connection.info.get(_CURSOR)
         try:
-            found: list[tuple[Any, ...]] = driver.execute(self._text, values, prepare=self._prepare).fetchall()
+            if cursor is None:
+                driver: Any = connection.connection.driver_connection
+                cursor = connection.info[_CURSOR] = driver.cursor()
+            count: int = cursor.execute(self._text, values, prepare=self._prepare).rowcount
         except self._dialect.loaded_dbapi.Error as error:
-            self._raise(error, connection, driver)
-        return found
+            self._raise(error, connection)
+        return count
 
-    def _raise(self, error: Any, connection: Connection, driver: Any) -> NoReturn:
-        is_lost = self._dialect.is_disconnect(error, driver, None)
+    def _raise(self, error: Any, connection: Connection) -> NoReturn:
+        is_lost = self._dialect.is_disconnect(error, connection.connection.driver_connection, None)
         if is_lost:
             connection.invalidate(error)
         raise DBAPIError.instance(
