@@ -20,6 +20,7 @@ from jobrunr.storage.sql import SqlStorageProvider
 from jobrunr.storage.sql.database import where
 from jobrunr.testing.factories import a_job, announced, enqueued
 from tests.storage.sql.proxy import Proxy
+from tests.storage.sql_contract import remove_everything
 
 SECOND = timedelta(seconds=1)
 
@@ -29,6 +30,7 @@ def on_postgresql(postgresql: URL) -> Iterator[SqlStorageProvider]:
     with SqlStorageProvider(postgresql, timeout=SECOND) as storage:
         storage.set_up()
         yield storage
+        remove_everything(storage)
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])
@@ -43,6 +45,7 @@ def storage(server: URL) -> Iterator[SqlStorageProvider]:
     with SqlStorageProvider(server) as storage:
         storage.set_up()
         yield storage
+        remove_everything(storage)
 
 
 def kill_connections(storage: SqlStorageProvider) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import URL, event
+from sqlalchemy import URL, Connection
 
 from jobrunr.storage.contract import Listener
 from jobrunr.storage.sql import SqlStorageProvider
-from jobrunr.testing.factories import a_job, announced, enqueued
+from jobrunr.testing.factories import a_job, enqueued
 from tests.storage.sql.test_outages import kill_connections
+from tests.storage.sql_contract import remove_everything
 
 LONG = 30.0
 """Seconds that nobody waits, unless something is broken."""
@@ -33,21 +35,13 @@ def storage(url: URL) -> Iterator[SqlStorageProvider]:
     with SqlStorageProvider(url) as storage:
         storage.set_up()
         yield storage
-        empty(storage)
+        remove_everything(storage)
 
 
 @pytest.fixture
 def elsewhere(url: URL, storage: SqlStorageProvider) -> Iterator[SqlStorageProvider]:
     with SqlStorageProvider(url) as other:
         yield other
-
-
-def empty(storage: SqlStorageProvider) -> None:
-    """Take all jobs, so that none is ENQUEUED."""
-    server = announced(storage)
-    while storage.claim(server.id, server.name, 100):
-        pass
-    storage.sign_off(server.id)
 
 
 def watching(storage: SqlStorageProvider) -> Listener:
@@ -84,7 +78,7 @@ class TestFromElsewhere:
             for _ in range(3):
                 enqueued(elsewhere)
                 assert listener.wait(LONG) is True
-                empty(elsewhere)
+                remove_everything(elsewhere)
 
     def test_a_program_that_enqueues_and_ends_has_told_the_others(self, url: URL, storage: SqlStorageProvider) -> None:
         with closing(watching(storage)) as listener:
@@ -124,7 +118,7 @@ class TestQueues:
                 assert mail.wait(0) is False
                 elsewhere.insert([a_job(queue="mail")])
                 assert mail.wait(LONG) is True
-            empty(storage)
+            remove_everything(storage)
 
     def test_names_of_queues_that_are_too_long_together_wake_everybody(self, postgresql: URL) -> None:
         with SqlStorageProvider(postgresql) as storage, SqlStorageProvider(postgresql) as elsewhere:
@@ -132,25 +126,27 @@ class TestQueues:
             with closing(watching(storage)), closing(storage.listener(["other"])) as other:
                 elsewhere.insert([a_job(queue=f"{n:_>100}") for n in range(100)])
                 assert other.wait(LONG) is True
-            empty(storage)
+            remove_everything(storage)
 
 
 class TestCost:
     def test_many_jobs_are_few_notifications(self, postgresql: URL) -> None:
         with SqlStorageProvider(postgresql) as storage:
             storage.set_up()
-            sent: list[str] = []
-            event.listen(
-                storage._dialect.engine,
-                "before_cursor_execute",
-                lambda *arguments: sent.append(arguments[2]) if "pg_notify" in arguments[2] else None,
-            )
+            notifier = storage._dialect._notifier
+            notify, sent = notifier._notify, []
+
+            def count(connection: Connection, parameters: Mapping[str, Any]) -> int:
+                sent.append(parameters)
+                return notify(connection, parameters)
+
+            notifier._notify = count
             for _ in range(300):
                 enqueued(storage)
             storage._dialect.close()
             assert 0 < len(sent) < 200
         with SqlStorageProvider(postgresql) as storage:
-            empty(storage)
+            remove_everything(storage)
 
     def test_all_listeners_share_one_watcher_which_ends_with_the_last(self, storage: SqlStorageProvider) -> None:
         first, second = watching(storage), storage.listener()

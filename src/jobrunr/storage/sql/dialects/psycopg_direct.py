@@ -40,7 +40,7 @@ class DirectStatement:
         cursor = connection.info.get(_CURSOR)
         try:
             if cursor is None:
-                driver: Any = connection.connection.driver_connection
+                driver: Any = connection.connection.dbapi_connection  # psycopg's own, and there when it was detached, too
                 cursor = connection.info[_CURSOR] = driver.cursor()
             count: int = cursor.execute(self._text, values, prepare=self._prepare).rowcount
         except self._dialect.loaded_dbapi.Error as error:
@@ -48,7 +48,7 @@ class DirectStatement:
         return count
 
     def _raise(self, error: Any, connection: Connection) -> NoReturn:
-        is_lost = self._dialect.is_disconnect(error, connection.connection.driver_connection, None)
+        is_lost = self._dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
         if is_lost:
             connection.invalidate(error)
         raise DBAPIError.instance(
