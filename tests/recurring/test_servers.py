@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from jobrunr import JobRunr, declarations, recurring
+from jobrunr.server.declaring import Declaring
+from jobrunr.storage.memory import MemoryStorageProvider
+from jobrunr.testing import TestClock
 from tests.processes.conftest import eventually
 from tests.recurring import jobs
 from tests.recurring.conftest import Fleet
 from tests.server.conftest import FAST
 
 BEATS = 6
+HOUR = timedelta(hours=1)
 
 
 def test_a_job_of_every_second_runs_every_second_and_never_early(fleet: Fleet) -> None:
@@ -81,6 +87,26 @@ def test_what_nobody_declares_any_more_is_removed(app: JobRunr) -> None:
     declarations._declared.clear()
     with app.server(forget_declared_after="0s"):
         eventually("it is gone", lambda: app.scheduler.recurring.list() == [])
+
+
+def test_a_server_that_has_just_come_up_has_missed_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(declarations, "_declared", {})
+    clock = TestClock()
+    with JobRunr(MemoryStorageProvider(clock)) as app:
+        jobs_of_it = app.scheduler.recurring
+        recurring("PT1H", id="of another program")(jobs.sync)
+        jobs_of_it.register_declared()
+        declarations._declared.clear()
+        declaring = Declaring(app.storage, jobs_of_it, lambda: True, HOUR)
+        clock.advance(hours=2)  # nobody was up
+
+        declaring.tick()
+        assert [job.id for job in jobs_of_it.list()] == ["of another program"]
+
+        later = time.monotonic() + HOUR.total_seconds()
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        declaring.tick()
+        assert jobs_of_it.list() == []
 
 
 def test_one_that_is_registered_while_the_master_sleeps_runs_in_time(app: JobRunr) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -23,7 +24,8 @@ class Declaring:
         storage: where recurring jobs are.
         recurring: registers and removes them.
         is_master: whether to remove.
-        grace: for how long something is missed before it is removed.
+        grace: for how long something is missed before it is removed. A server that was not up that long itself cannot have
+            missed it: after an outage of all of them, the others get the time to come back.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Declaring:
         self._grace = grace
         self._ids: frozenset[str] = frozenset()
         self._is_due = False
+        self._since = time.monotonic()
 
     def register(self) -> None:
         """Register what the code declares."""
@@ -44,13 +47,14 @@ class Declaring:
     def register_soon(self) -> None:
         """Register it again: this server was taken for dead, and what it alone declares may have been removed."""
         self._is_due = True
+        self._since = time.monotonic()
 
     def tick(self) -> float:
         if self._is_due:
             self.register()
         elif self._ids:
             self._storage.declare(self._ids)
-        if self._is_master():
+        if self._is_master() and time.monotonic() - self._since >= self._grace.total_seconds():
             for recurring_job_id in self._recurring.forget(self._grace):
                 _log.warning("recurring job %r is removed: no running server declares it any more", recurring_job_id)
         return INTERVAL

@@ -54,10 +54,10 @@ class RecurringIndex:
         else:
             self._put(firing.after)
         for skips in firing.skips:
-            self._note(RecurringRun(recurring_job_id=known.id, run_at=skips.first, skips=skips), now)
+            if not self._has_job(known.id, skips.first):
+                self._note(RecurringRun(recurring_job_id=known.id, run_at=skips.first, skips=skips), now)
         for run in firing.runs:
-            noted = self._runs.get(known.id, {}).get(run.run_at)
-            if noted is None or noted[1].job_id is None:
+            if not self._has_job(known.id, run.run_at):
                 self._note(RecurringRun(recurring_job_id=known.id, run_at=run.run_at, job_id=run.job.id), now)
                 yield run
 
@@ -96,6 +96,10 @@ class RecurringIndex:
         known = self._jobs.pop(recurring_job_id, None)
         if known is not None and known.look_at is not None:
             self._by_look.remove(recurring_job_id)
+
+    def _has_job(self, recurring_job_id: str, run_at: datetime) -> bool:
+        noted = self._runs.get(recurring_job_id, {}).get(run_at)
+        return noted is not None and noted[1].job_id is not None
 
     def _note(self, run: RecurringRun, now: datetime) -> None:
         self._runs.setdefault(run.recurring_job_id, {})[run.run_at] = (now, run)

@@ -22,6 +22,9 @@ from jobrunr.storage.sql.recurring import read_recurring_jobs, recurring_values
 CHUNK = 200
 """Firings in a transaction. The jobs of one chunk start while the next is written."""
 
+RunKey = tuple[str, datetime]
+"""A recurring job, and the time of a run."""
+
 _skips = msgspec.json.Decoder(Skips)
 
 
@@ -117,12 +120,13 @@ class FiringTables:
         held = [firing for firing in firings if versions.get(firing.after.id) == firing.after.version - 1]
         if not held:
             return []
-        runs = self._without_made(connection, [run for firing in held for run in firing.runs])
+        made = self._made_among(connection, held)
+        runs = _first_of_each_time((run for firing in held for run in firing.runs), made)
         jobs = [run.job for run in runs]
         if jobs:
             new = self._inserting.insert(connection, in_order(jobs))
             jobs = [job for job in jobs if job.id in new]
-        self._note(connection, held, runs)
+        self._note(connection, held, runs, made)
         going = [recurring_values(firing.after) for firing in held if not firing.ends]
         if going:
             self.dialect.insert_or_replace(connection, self._recurring, going)
@@ -130,25 +134,26 @@ class FiringTables:
             connection.execute(self._end, {"names": ended})
         return jobs
 
-    def _without_made(self, connection: Connection, runs: Sequence[NewRun]) -> list[NewRun]:
-        """Those whose times have no job yet; of several for one time, the first."""
-        if not runs:
-            return []
-        parameters = {
-            "names": sorted({_name_of(run) for run in runs}),
-            "times": sorted({run.run_at for run in runs}),
-        }
-        made = {(name, run_at) for name, run_at in connection.execute(self._made, parameters)}
-        wanted: dict[tuple[str, datetime], NewRun] = {}
-        for run in runs:
-            key = _name_of(run), run.run_at
-            if key not in made:
-                wanted.setdefault(key, run)
-        return list(wanted.values())
+    def _made_among(self, connection: Connection, firings: Sequence[Firing]) -> set[RunKey]:
+        """Which of the times that were decided about have a job."""
+        times = {run.run_at for firing in firings for run in firing.runs}
+        times |= {skips.first for firing in firings for skips in firing.skips}
+        if not times:
+            return set()
+        parameters = {"names": [firing.after.id for firing in firings], "times": sorted(times)}
+        return {(name, run_at) for name, run_at in connection.execute(self._made, parameters)}
 
-    def _note(self, connection: Connection, firings: Iterable[Firing], runs: Iterable[NewRun]) -> None:
+    def _note(
+        self, connection: Connection, firings: Iterable[Firing], runs: Iterable[NewRun], made: Collection[RunKey]
+    ) -> None:
+        """Write what became of the times. One that has a job keeps it, whatever is decided later."""
         now = self.dialect.now(connection)
-        rows = [self._row(firing.after.id, skips.first, now, skips=skips) for firing in firings for skips in firing.skips]
+        rows = [
+            self._row(firing.after.id, skips.first, now, skips=skips)
+            for firing in firings
+            for skips in firing.skips
+            if (firing.after.id, skips.first) not in made
+        ]
         rows += [self._row(_name_of(run), run.run_at, now, job_id=run.job.id) for run in runs]
         if rows:
             self.dialect.insert_or_replace(connection, self._runs, rows)
@@ -168,6 +173,16 @@ class FiringTables:
             old: Collection[Any] = connection.execute(self._old, parameters).all()
             if old:
                 connection.execute(self._forget, [{"name": name, "time": time} for name, time in old])
+
+
+def _first_of_each_time(runs: Iterable[NewRun], made: Collection[RunKey]) -> list[NewRun]:
+    """Those whose times have no job yet; of several for one time, the first."""
+    wanted: dict[RunKey, NewRun] = {}
+    for run in runs:
+        key = _name_of(run), run.run_at
+        if key not in made:
+            wanted.setdefault(key, run)
+    return list(wanted.values())
 
 
 def _name_of(run: NewRun) -> str:

@@ -152,6 +152,19 @@ class Firing(Contract):
         again = a_firing(changed, time)
         assert storage.fire([again]) == {again.runs[0].job.id}
 
+    def test_a_time_that_has_a_job_keeps_it_when_it_is_left_out_later(self, storage: StorageProvider) -> None:
+        job = registered(storage, next_run_at=storage.now())
+        first = a_firing(job, storage.now())
+        storage.fire([first])
+        left_out = a_firing(first.after, skips=(skips(job, count=1),))
+        storage.fire([left_out])
+        again = a_firing(left_out.after, storage.now())
+
+        assert storage.fire([again]) == frozenset()
+
+        made = RecurringRun(recurring_job_id=job.id, run_at=first.runs[0].run_at, job_id=first.runs[0].job.id)
+        assert storage.recurring_runs(job.id, MANY) == [made]
+
     def test_two_recurring_jobs_may_run_at_the_same_time(self, storage: StorageProvider) -> None:
         firings = [a_firing(registered(storage), storage.now()) for _ in range(3)]
         assert storage.fire(firings) == {firing.runs[0].job.id for firing in firings}
