@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from jobrunr import Job, JobFilter, JobRunr, JobState, NewJob, SkipReason, declarations, recurring
+from jobrunr import Forecast, Job, JobFilter, JobRunr, JobState, NewJob, SkipReason, declarations, recurring
 from jobrunr.errors import (
     ArgumentError,
     JobRefusedError,
@@ -20,6 +20,8 @@ from jobrunr.errors import (
 )
 from jobrunr.storage.memory import MemoryStorageProvider
 from jobrunr.testing import TestClock, drain
+from jobrunr.testing.factories import announced
+from jobrunr.transitions import succeed
 from tests.recurring import jobs
 
 TARGET = "tests.recurring.jobs:sync"
@@ -32,6 +34,18 @@ class Every:
 
     def next_run(self, after: datetime) -> datetime | None:
         return after + timedelta(hours=self.hours)
+
+
+@dataclass
+class Moody:
+    """Every hour, unless there is trouble."""
+
+    trouble: ClassVar[str | None] = None
+
+    def next_run(self, after: datetime) -> datetime | None:
+        if self.trouble:
+            raise OSError(self.trouble)
+        return after + HOUR
 
 
 @pytest.fixture
@@ -228,12 +242,13 @@ class TestSteering:
 
     def test_a_paused_one_does_not_run_and_says_so(self, app: JobRunr, clock: TestClock, nightly: str) -> None:
         app.scheduler.recurring.pause(nightly, "the disk is full")
-        app.scheduler.recurring.pause(nightly, "again")
+        app.scheduler.recurring.pause(nightly, "still full")
+        app.scheduler.recurring.pause(nightly)
         assert run_for(app, clock, 3) == []
         (run,) = app.scheduler.recurring.runs(nightly)
         assert run.skips is not None
         assert (run.skips.reason, run.skips.count) == (SkipReason.PAUSED, 3)
-        assert app.scheduler.recurring.get(nightly).pause_reason == "the disk is full"
+        assert app.scheduler.recurring.get(nightly).pause_reason == "still full"
 
     def test_a_pause_survives_that_it_is_registered_again(self, app: JobRunr, nightly: str) -> None:
         app.scheduler.recurring.pause(nightly)
@@ -247,6 +262,45 @@ class TestSteering:
             app.scheduler.recurring.resume(nightly)
         (job,) = run_for(app, clock, 1)
         assert job.run_at == clock.now()
+
+    def test_what_came_due_in_a_pause_while_no_server_looked_is_noted(
+        self, app: JobRunr, clock: TestClock, nightly: str
+    ) -> None:
+        app.scheduler.recurring.pause(nightly)
+        clock.advance(minutes=5)
+        app.scheduler.recurring.resume(nightly)
+        (run,) = app.scheduler.recurring.runs(nightly)
+        assert run.skips is not None
+        assert (run.skips.reason, run.skips.count, run.skips.last) == (SkipReason.PAUSED, 5, clock.now())
+        assert len(run_for(app, clock, 2)) == 2
+
+    def test_what_came_due_before_a_change_is_noted(self, app: JobRunr, clock: TestClock, nightly: str) -> None:
+        clock.advance(minutes=5)
+        app.scheduler.options(id=nightly).schedule_recurrently("PT7M", jobs.sync)
+        (run,) = app.scheduler.recurring.runs(nightly)
+        assert run.skips is not None
+        assert (run.skips.reason, run.skips.count) == (SkipReason.MISSED, 5)
+        assert app.scheduler.recurring.get(nightly).next_run_at == clock.now() + 7 * MINUTE
+
+    def test_a_halted_one_goes_on_when_its_problem_is_mended(self, app: JobRunr, clock: TestClock) -> None:
+        job_id = app.scheduler.schedule_recurrently(Moody(), jobs.sync)
+        Moody.trouble = "the calendar is away"
+        clock.advance(hours=1)
+        assert len(drain(app)) == 1
+        assert "the calendar is away" in str(app.scheduler.recurring.get(job_id).problem)
+        with pytest.raises(ScheduleError, match="the calendar is away"):
+            app.scheduler.recurring.resume(job_id)
+        Moody.trouble = None
+        app.scheduler.recurring.resume(job_id)
+        clock.advance(hours=1)
+        assert len(drain(app)) == 1
+
+    def test_it_can_be_registered_with_other_arguments_when_it_was_deleted(self, app: JobRunr) -> None:
+        job_id = app.scheduler.schedule_recurrently("PT1M", jobs.report, 2026)
+        with pytest.raises(OptionError, match="already"):
+            app.scheduler.schedule_recurrently("PT1M", jobs.report, 2027)
+        app.scheduler.recurring.delete(job_id)
+        assert app.scheduler.schedule_recurrently("PT1M", jobs.report, 2027) == job_id
 
     def test_it_can_be_triggered_between_its_times_and_while_it_is_paused(self, app: JobRunr, nightly: str) -> None:
         app.scheduler.recurring.pause(nightly)
@@ -264,6 +318,13 @@ class TestSteering:
 
     def test_its_next_runs_are_told(self, app: JobRunr, clock: TestClock, nightly: str) -> None:
         assert app.scheduler.recurring.next_runs(nightly, 2) == [clock.now() + MINUTE, clock.now() + 2 * MINUTE]
+        assert app.scheduler.recurring.next_runs(nightly, -1) == []
+
+    @pytest.mark.parametrize("schedule", ["0 3 * * *", "PT5M", Every(1)])
+    def test_its_next_runs_are_told_in_its_zone(self, app: JobRunr, schedule: Any) -> None:
+        job_id = app.scheduler.options(zone="Asia/Tokyo").schedule_recurrently(schedule, jobs.sync)
+        (run,) = app.scheduler.recurring.next_runs(job_id, 1)
+        assert run.tzname() == "JST"
 
     @pytest.mark.parametrize(
         "look",
@@ -279,6 +340,64 @@ class TestSteering:
     def test_one_that_is_not_there_is_named(self, app: JobRunr, look: Callable[[Any], object]) -> None:
         with pytest.raises(RecurringJobNotFoundError, match="'x'"):
             look(app.scheduler.recurring)
+
+
+class TestMadeAhead:
+    """Recurring jobs with a window, whose jobs are made at its beginning."""
+
+    @pytest.fixture
+    def app(self, clock: TestClock) -> Iterator[JobRunr]:
+        with JobRunr(MemoryStorageProvider(clock), carbon_forecast=NoForecast()) as app:
+            yield app
+
+    @pytest.fixture
+    def at_two(self, app: JobRunr) -> Callable[..., list[JobState]]:
+        """Registers one for two o'clock with a window around, and lets the master look. Gives the states of its jobs."""
+
+        def register(**options: Any) -> list[JobState]:
+            app.scheduler.options(id="two", **options).schedule_recurrently("0 14 * * * [PT2H/PT4H]", jobs.sync)
+            return self.look(app)
+
+        return register
+
+    def look(self, app: JobRunr) -> list[JobState]:
+        app.fire(TestClock(app.storage.now())).fire_due()
+        return sorted(job.state for job in app.scheduler.find(recurring_job_id="two"))
+
+    def test_its_job_is_made_again_when_anything_about_it_is_changed(self, at_two: Callable[..., list[JobState]]) -> None:
+        assert at_two() == [JobState.AWAITING]
+        assert at_two(labels=["team-a"]) == [JobState.AWAITING, JobState.DELETED]
+        assert at_two(misfire="all") == [JobState.AWAITING, JobState.DELETED, JobState.DELETED]
+
+    def test_pauses_in_its_window_make_no_second_job(self, app: JobRunr, at_two: Callable[..., list[JobState]]) -> None:
+        at_two()
+        app.scheduler.recurring.pause("two")
+        app.scheduler.recurring.resume("two")
+        app.scheduler.recurring.pause("two")
+        self.look(app)
+        app.scheduler.recurring.resume("two")
+        assert self.look(app) == [JobState.AWAITING]
+
+    def test_deploys_in_its_window_run_it_no_second_time(
+        self, app: JobRunr, clock: TestClock, at_two: Callable[..., list[JobState]]
+    ) -> None:
+        at_two()
+        (job,) = app.scheduler.find(recurring_job_id="two")
+        app.scheduler.requeue(job.id)
+        server = announced(app.storage)
+        (run,) = app.storage.claim(server.id, server.name, 1)
+        assert at_two(zone="Atlantic/Reykjavik") == [JobState.PROCESSING]
+        app.storage.update([succeed(run, clock.now())])
+        assert at_two(zone="UTC") == [JobState.SUCCEEDED]
+        clock.advance(hours=3)
+        assert self.look(app) == [JobState.SUCCEEDED]
+
+
+class NoForecast:
+    """So jobs wait."""
+
+    def fetch(self) -> Forecast:
+        return Forecast(slots=())
 
 
 class TestDeclaring:
@@ -314,6 +433,32 @@ class TestDeclaring:
         clock.advance(minutes=31)
         assert app.scheduler.recurring.forget(HOUR) == ["old"]
         assert [job.id for job in app.scheduler.recurring.list()] == ["by call", "kept"]
+
+    def test_one_whose_schedule_raises_is_kept_with_the_reason_and_hinders_no_other(
+        self, app: JobRunr, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Moody, "trouble", "the calendar is away")
+        recurring(Moody(), id="moody")(jobs.sync)
+        recurring("PT5M", id="well")(jobs.sync)
+        for _ in range(2):
+            app.scheduler.recurring.register_declared()
+        assert app.scheduler.recurring.get("well").problem is None
+        moody = app.scheduler.recurring.get("moody")
+        assert "the calendar is away" in str(moody.problem)
+        assert moody.version == 1
+        monkeypatch.setattr(Moody, "trouble", None)
+        app.scheduler.recurring.register_declared()
+        assert app.scheduler.recurring.get("moody").problem is None
+
+    def test_one_that_is_over_goes_and_hinders_no_other(self, app: JobRunr, clock: TestClock) -> None:
+        recurring("PT5M", id="old", until=clock.now() + HOUR)(jobs.sync)
+        recurring("PT5M", id="well")(jobs.sync)
+        app.scheduler.recurring.register_declared()
+        clock.advance(hours=2)
+        app.scheduler.recurring.register_declared()  # as it was, nobody has looked at it yet
+        drain(app)
+        app.scheduler.recurring.register_declared()
+        assert [job.id for job in app.scheduler.recurring.list()] == ["well"]
 
     @pytest.mark.parametrize(
         ("declare", "error", "says"),

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
+from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from jobrunr.carbon import Margin, read_margin
+from jobrunr.cron import CronExpression
 from jobrunr.declarations import declarations
 from jobrunr.errors import (
     ConcurrentRecurringJobModificationError,
     JobRunrError,
+    NoRunError,
     OptionError,
     RecurringJobNotFoundError,
+    ScheduleError,
 )
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate
 from jobrunr.options import JobOptions, RecurringOptions
-from jobrunr.recurring_job import JobTemplate, Misfire, RecurringJob, RecurringRun
+from jobrunr.recurring_job import Firing, JobTemplate, Misfire, RecurringJob, RecurringRun
 from jobrunr.registry import JobRegistry
 from jobrunr.scheduler.job_builder import JobBuilder
 from jobrunr.schedules import (
     Definition,
     Schedule,
     ScheduleLike,
+    check_custom,
+    halted,
+    is_as_wanted,
+    left_out,
+    next_of,
     parse_schedule,
     paused,
+    problem_of,
     read_schedule,
     registered,
     resumed,
@@ -35,6 +49,8 @@ from jobrunr.schedules import (
 from jobrunr.states import JobState
 from jobrunr.storage.contract import JobQuery, StorageProvider
 from jobrunr.transitions import delete
+
+_log = logging.getLogger("jobrunr.scheduler")
 
 TRIES = 5
 """How often a change is tried when somebody else changes the same recurring job meanwhile."""
@@ -100,17 +116,20 @@ class RecurringJobs:
     def next_runs(self, recurring_job_id: str, count: int = 10) -> Sequence[datetime]:
         """When it runs next, in its time zone. Of a paused one, when it would run.
 
+        Arguments:
+            count: how many at most.
+
         Raises:
             RecurringJobNotFoundError: there is none with this id.
             ScheduleError: the schedule cannot say.
         """
         job = self.get(recurring_job_id)
-        return list(islice(self._upcoming(job), count))
+        return list(islice(self._upcoming(job), max(count, 0)))
 
     def _upcoming(self, job: RecurringJob) -> Iterator[datetime]:
-        schedule, after = self.schedule_of(job), self._storage().now()
-        while (run := schedule.next_run(after)) is not None and (job.until is None or run <= job.until):
-            yield run
+        schedule, after, zone = self.schedule_of(job), self._storage().now(), ZoneInfo(job.zone)
+        while (run := next_of(schedule, after)) is not None and (job.until is None or run <= job.until):
+            yield run.astimezone(zone)
             after = run
 
     def schedule_of(self, job: RecurringJob) -> Schedule:
@@ -124,22 +143,43 @@ class RecurringJobs:
     # -- steering
 
     def pause(self, recurring_job_id: str, reason: str | None = None) -> None:
-        """No runs from now on, until `resume`. Its jobs that were made already go on. Pausing a paused one changes nothing.
+        """No runs from now on, until `resume`. Its jobs that were made already go on. Pausing a paused one changes
+        its reason, if one is given.
 
         A pause survives restarts, and registering the same recurring job again.
 
         Raises:
             RecurringJobNotFoundError: there is none with this id.
         """
-        self._change(recurring_job_id, lambda job, now: None if job.is_paused else paused(job, now, reason))
+        self._change(
+            recurring_job_id,
+            lambda job, now: None if job.is_paused and reason in (None, job.pause_reason) else paused(job, now, reason),
+        )
 
     def resume(self, recurring_job_id: str) -> None:
-        """Go on with the next run. Resuming one that is not paused changes nothing.
+        """Go on with the next run, after a pause or when a problem is mended. Otherwise nothing changes.
 
         Raises:
             RecurringJobNotFoundError: there is none with this id.
+            ScheduleError: its schedule still cannot say when it runs, or has no run to come.
         """
-        self._change(recurring_job_id, lambda job, now: resumed(job, self.schedule_of(job), now) if job.is_paused else None)
+        self._change(recurring_job_id, self._resumed)
+
+    def _resumed(self, job: RecurringJob, now: datetime) -> RecurringJob | None:
+        if not job.is_paused and job.problem is None:
+            return None
+        return resumed(self._without_due_runs(job, now), self.schedule_of(job), now)
+
+    def _without_due_runs(self, job: RecurringJob, now: datetime) -> RecurringJob:
+        """Note what came due while no server looked, before it is forgotten. Gives the recurring job as it is then."""
+        while job.problem is None and job.next_run_at is not None and job.next_run_at <= now:
+            try:
+                decided = left_out(job, self.schedule_of(job), now)
+            except ScheduleError:  # nobody can tell any more what was due
+                break
+            self._storage().fire([Firing(after=replace(decided.after, look_at=job.look_at), skips=decided.skips)])
+            job = self.get(job.id)
+        return job
 
     def _change(self, recurring_job_id: str, change: Callable[[RecurringJob, datetime], RecurringJob | None]) -> None:
         for _ in range(TRIES):
@@ -174,6 +214,7 @@ class RecurringJobs:
         for _ in range(TRIES):
             job = self.get(recurring_job_id)
             if self._remove(job, reason):
+                self._arguments.pop(recurring_job_id, None)
                 return
         raise ConcurrentRecurringJobModificationError(recurring_job_id, TRIES)
 
@@ -213,14 +254,20 @@ class RecurringJobs:
         return target
 
     def register_declared(self) -> frozenset[str]:
-        """Store what the code declares by ``@recurring``. Returns the ids.
+        """Store what the code declares by ``@recurring``. One whose schedule raises is stored with its problem; one that is
+        over is removed. Returns the ids.
 
         Raises:
-            JobRunrError: a declaration cannot be: its function is not found or needs arguments, its schedule is none.
+            JobRunrError: a declaration cannot be: its function is not found or needs arguments, its class is not offered.
         """
         for declared in declarations():
             template = self._builder.draft_of(self._registry.resolve(declared.target), JobOptions()).template((), {})
-            self._register(declared.id, template, declared.schedule, declared.options, is_declared=True)
+            try:
+                self._register(declared.id, template, declared.schedule, declared.options, is_declared=True)
+            except NoRunError as over:
+                _log.warning("recurring job %r is not registered: %s", declared.id, over)
+                with suppress(RecurringJobNotFoundError):
+                    self.delete(declared.id, "its recurring job is over")
         return frozenset(declared.id for declared in declarations())
 
     def _register(
@@ -232,8 +279,8 @@ class RecurringJobs:
         *,
         is_declared: bool,
     ) -> None:
-        zone = options.zone or self._default_zone
-        text = _with_window(read_schedule(schedule, zone, self._registry.resolve_class), options.window)
+        zone = options.zone or _zone_of(schedule) or self._default_zone
+        text = _with_window(read_schedule(schedule, zone), options.window)
         definition = Definition(
             id=recurring_id,
             schedule=text,
@@ -247,14 +294,39 @@ class RecurringJobs:
         )
         for _ in range(TRIES):
             existing, now = self._storage().get_recurring(recurring_id), self._storage().now()
-            new = registered(existing, definition, now, self._registry.resolve_class)
-            if new is None:
+            if existing is not None and existing.problem is None and is_as_wanted(existing, definition):
                 return
             withdrawn = [] if existing is None else self._ahead_of_time(recurring_id, now)
+            try:
+                new = self._registered(existing, definition, schedule, now, withdrawn)
+            except NoRunError:
+                raise
+            except ScheduleError as error:
+                if not is_declared:
+                    raise
+                new = halted(existing, definition, now, problem_of(error))
+                _log.error("recurring job %r is halted until it is registered anew: %s", recurring_id, error)
+            if new is None:
+                return
             if self._storage().save_recurring(new, [update for _, update in withdrawn]):
                 self._tell(withdrawn)
                 return
         raise ConcurrentRecurringJobModificationError(recurring_id, TRIES)
+
+    def _registered(
+        self,
+        existing: RecurringJob | None,
+        wanted: Definition,
+        schedule: ScheduleLike,
+        now: datetime,
+        withdrawn: Withdrawn,
+    ) -> RecurringJob | None:
+        is_same = existing is not None and (existing.schedule, existing.zone) == (wanted.schedule, wanted.zone)
+        if not is_same:
+            check_custom(schedule, wanted.schedule, self._registry.resolve_class, now)
+            existing = None if existing is None else self._without_due_runs(existing, now)
+        freed = [job.extras.stands_for for job, _ in withdrawn if job.extras.stands_for is not None]
+        return registered(existing, wanted, now, self._registry.resolve_class, freed)
 
     # -- jobs that are not wanted any more
 
@@ -289,6 +361,11 @@ class RecurringJobs:
         except JobRunrError:  # a worker will say so; here, its own filters are not to be had
             return self._filters
         return self._filters.with_more(options.filters) if options and options.filters else self._filters
+
+
+def _zone_of(schedule: ScheduleLike) -> str | None:
+    """The zone that a cron expression was made with. UTC is what it has when nobody said anything."""
+    return schedule.zone if isinstance(schedule, CronExpression) and schedule.zone != "UTC" else None
 
 
 def _with_window(text: str, window: tuple[timedelta, timedelta] | None) -> str:

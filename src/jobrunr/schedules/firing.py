@@ -13,6 +13,7 @@ from jobrunr.carbon.windows import Margin, read_margin
 from jobrunr.errors import ScheduleError
 from jobrunr.recurring_job import Misfire, RecurringJob, SkipReason, Skips
 from jobrunr.schedules.schedule import DueRuns, Schedule, due_runs, next_of
+from jobrunr.texts import storable
 
 _NO_MARGIN = Margin(timedelta(0), timedelta(0))
 PUT_OFF = timedelta(seconds=1)
@@ -66,8 +67,26 @@ def plan(
             raise ScheduleError(job.problem)
         return _plan(job, schedule_of(job), now, live + waiting * rules.retries_count_as_live, rules)
     except ScheduleError as error:
-        halted = replace(job, problem=str(error), next_run_at=None, look_at=None, version=job.version + 1)
-        return Plan(after=halted)
+        return _Decisions(job, _NO_MARGIN).halt(error)
+
+
+def problem_of(error: Exception) -> str:
+    """Why a recurring job is halted, in words that any storage takes."""
+    return storable(str(error), 1000)
+
+
+def left_out(job: RecurringJob, schedule: Schedule, now: datetime) -> Plan:
+    """Leave out everything that is due, before the recurring job is changed into one that knows nothing of it.
+
+    Arguments:
+        job: its next run is due.
+    """
+    assert job.next_run_at is not None
+    decisions = _Decisions(job, read_margin(job.schedule)[1] or _NO_MARGIN)
+    due = due_runs(schedule, job.next_run_at, now, 1)
+    reason = SkipReason.PAUSED if job.is_paused else SkipReason.MISSED
+    decisions.skip(reason, due.first, due.last[-1], due.total)
+    return decisions.halt(due.problem) if due.problem else decisions.go_on(next_of(schedule, due.last[-1]))
 
 
 def _plan(job: RecurringJob, schedule: Schedule, now: datetime, live: int, rules: FiringRules) -> Plan:
@@ -75,11 +94,12 @@ def _plan(job: RecurringJob, schedule: Schedule, now: datetime, live: int, rules
     decisions = _Decisions(job, margin)
     ahead = now + margin.before
     end = ahead if job.until is None else min(ahead, job.until)
-    if job.next_run_at is None or job.next_run_at > ahead:
+    if job.next_run_at is None or job.next_run_at > end:
         return decisions.go_on(job.next_run_at)
-    if job.next_run_at > end:
-        return decisions.go_on(None)
     due = due_runs(schedule, job.next_run_at, end, rules.misfire_limit + 1)  # those that may be made, and the one before
+    if not due.is_all:  # so many that these are too old to be made up for: look at the others at once
+        decisions.skip(SkipReason.PAUSED if job.is_paused else SkipReason.MISSED, due.first, due.last[-1], due.total)
+        return decisions.then(next_of(schedule, due.last[-1]) or end, now)
     free = job.max_concurrent - live
     for run in _candidates(job, due, decisions, now - margin.after, rules):
         if free > 0:
@@ -89,7 +109,12 @@ def _plan(job: RecurringJob, schedule: Schedule, now: datetime, live: int, rules
             decisions.skip(SkipReason.STILL_RUNNING, run, run, 1)
         else:  # it is made up for when there is room; nothing behind it is decided now
             return decisions.then(run, now + PUT_OFF)
-    return decisions.go_on(next_of(schedule, max(ahead, due.last[-1])))
+    if due.problem is not None:
+        return decisions.halt(due.problem)
+    try:
+        return decisions.go_on(next_of(schedule, max(ahead, due.last[-1])))
+    except ScheduleError as error:  # what was due was due all the same
+        return decisions.halt(error)
 
 
 def _candidates(
@@ -97,7 +122,7 @@ def _candidates(
 ) -> Sequence[datetime]:
     """The due runs that are to get a job if there is room; the others are skipped."""
     if job.is_paused:
-        decisions.skip(SkipReason.PAUSED, due.first[0], due.last[-1], due.total)
+        decisions.skip(SkipReason.PAUSED, due.first, due.last[-1], due.total)
         return ()
     last = due.last[-1]
     if job.misfire is Misfire.ALL:
@@ -108,8 +133,8 @@ def _candidates(
         wanted = []
     missed = due.total - len(wanted)
     if missed:
-        before = due.last[-len(wanted) - 1] if len(wanted) < len(due.last) else due.first[0]
-        decisions.skip(SkipReason.MISSED, due.first[0], before, missed)
+        before = due.last[-len(wanted) - 1] if len(wanted) < len(due.last) else due.first
+        decisions.skip(SkipReason.MISSED, due.first, before, missed)
     return wanted
 
 
@@ -149,13 +174,20 @@ class _Decisions:
     def then(self, next_run_at: datetime, look_at: datetime) -> Plan:
         return self._plan(next_run_at, look_at, ends=False)
 
-    def _plan(self, next_run_at: datetime | None, look_at: datetime | None, *, ends: bool) -> Plan:
+    def halt(self, error: ScheduleError) -> Plan:
+        """What comes next cannot be told."""
+        return self._plan(None, None, ends=False, problem=problem_of(error))
+
+    def _plan(
+        self, next_run_at: datetime | None, look_at: datetime | None, *, ends: bool, problem: str | None = None
+    ) -> Plan:
         after = replace(
             self._job,
             next_run_at=next_run_at,
             look_at=look_at,
             last_run_at=self._last_run_at,
             skips=self._streak,
+            problem=problem,
             version=self._job.version + 1,
         )
         return Plan(after=after, runs=tuple(self._runs), skips=tuple(self._skips), ends=ends)

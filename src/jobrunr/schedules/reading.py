@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import reprlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from jobrunr.carbon.windows import Margin, read_margin
 from jobrunr.cron import CronExpression
@@ -24,16 +25,17 @@ FindClass = Callable[[str], type[Any]]
 MAX_LENGTH = 1000
 """Characters of a schedule as text."""
 
+_COMPARED = 3
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def read_schedule(given: ScheduleLike, zone: str, find_class: FindClass | None = None) -> str:
+def read_schedule(given: ScheduleLike, zone: str) -> str:
     """The text of a schedule, to be stored; `parse_schedule` reads it again.
 
     Arguments:
-        given: a cron expression; a period, or its text in ISO 8601; or an object with ``next_run(after)``.
+        given: a cron expression; a period, or its text in ISO 8601; or an object with ``next_run(after)``, which is not
+            asked anything here (see `check_custom`).
         zone: the IANA time zone that it is meant in. A `CronExpression` brings its own, which has to be this one.
-        find_class: holds the class of a custom schedule to what the application offers; None to leave that for later.
 
     Raises:
         ScheduleError: it cannot be a schedule; the message says what can.
@@ -53,12 +55,46 @@ def read_schedule(given: ScheduleLike, zone: str, find_class: FindClass | None =
         case str():
             text = str(parse_schedule(given, zone, _EPOCH, _no_class))
         case _:
-            text = _text_of_custom(given, find_class)
+            text = _text_of_custom(given)
     if margin is not None:
         text = with_margin(text, margin)
     if len(text) > MAX_LENGTH:
         raise ScheduleError(f"A schedule can have {MAX_LENGTH:,} characters as text; this one has {len(text):,}.")
     return text
+
+
+def check_custom(given: ScheduleLike, text: str, find_class: FindClass, now: datetime) -> None:
+    """Hold a schedule of the application's own to what comes of it when its text is read again; others pass.
+
+    Arguments:
+        text: what `read_schedule` made of it.
+        find_class: finds its class, if the application offers it.
+        now: where its first runs are compared from.
+
+    Raises:
+        ScheduleError: its class is not offered, or makes something else of the text, or it cannot say when it runs.
+    """
+    if not is_custom(given):
+        return
+    again = _custom(read_margin(text)[0], find_class)
+    if _text_of_custom(again) != _text_of_custom(given) or _first_runs(again, now) != _first_runs(given, now):
+        raise ScheduleError(
+            f"{schedule_name(given)} is stored as {text}, and what that makes is another or runs at other times. Let str() "
+            f"of it hold all that its class needs, or make it a dataclass."
+        )
+
+
+def is_custom(given: ScheduleLike) -> TypeGuard[Schedule]:
+    """Whether a schedule is the application's own."""
+    return not isinstance(given, str | timedelta | CronExpression)
+
+
+def _first_runs(schedule: Schedule, after: datetime) -> list[datetime]:
+    """A few, to compare."""
+    runs: list[datetime] = []
+    while len(runs) < _COMPARED and (run := next_of(schedule, runs[-1] if runs else after)) is not None:
+        runs.append(run)
+    return runs
 
 
 def parse_schedule(text: str, zone: str, anchor: datetime, find_class: FindClass) -> Schedule:
@@ -118,29 +154,28 @@ def _no_class(target: str) -> type[Any]:
 # -- schedules of the application
 
 
-def _text_of_custom(given: object, find_class: FindClass | None) -> str:
-    """``package.module:Class(arguments)``, held to what comes of it when it is read again."""
+def _text_of_custom(given: object) -> str:
+    """``package.module:Class(arguments)``."""
     if not isinstance(given, Schedule):
         raise ScheduleError(
-            f"{given!r:.200} is no schedule. It can be a cron expression ('0 3 * * *'), a period (a timedelta, or 'PT5M'), "
-            f"or an object with a method next_run(after)."
+            f"{reprlib.repr(given)} is no schedule. It can be a cron expression ('0 3 * * *'), a period (a timedelta, or "
+            f"'PT5M'), or an object with a method next_run(after)."
         )
     kind = type(given)
-    call = str(given) if kind.__str__ is not object.__str__ else repr(given)
+    if "<locals>" in kind.__qualname__:
+        raise ScheduleError(
+            f"{kind.__qualname__} is defined inside a function, where no server finds it. Move the class to the top level."
+        )
+    try:
+        call = str(given) if kind.__str__ is not object.__str__ else repr(given)
+    except (Exception, SystemExit) as error:
+        raise ScheduleError(
+            f"{kind.__qualname__} has no text: str() of it raised {type(error).__name__}: {error}"
+        ) from error
     arguments = call[call.find("(") :] if "(" in call and call.endswith(")") else ""
     text = f"{true_name(kind.__module__) or kind.__module__}:{kind.__qualname__}{arguments}"
     _arguments(text)
-    if find_class is not None:
-        _check_round_trip(given, text, _custom(text, find_class))
     return text
-
-
-def _check_round_trip(given: Schedule, text: str, again: Schedule) -> None:
-    if next_of(again, _EPOCH) != next_of(given, _EPOCH):
-        raise ScheduleError(
-            f"{schedule_name(given)} is stored as {text}, and what that makes runs at other times. Let str() of it hold all "
-            f"that its class needs, or make it a dataclass."
-        )
 
 
 def _custom(text: str, find_class: FindClass) -> Schedule:
@@ -152,7 +187,7 @@ def _custom(text: str, find_class: FindClass) -> Schedule:
         raise
     except JobRunrError as error:
         raise ScheduleError(str(error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ScheduleError(f"{text} could not be made: {type(error).__name__}: {error}") from error
     if not isinstance(made, Schedule):
         raise ScheduleError(f"{target} is no schedule: it has no method next_run(after).")
@@ -167,8 +202,12 @@ def _arguments(text: str) -> tuple[list[Any], dict[str, Any]]:
             raise ValueError
         if any(keyword.arg is None for keyword in call.keywords):
             raise ValueError
+        if any(isinstance(node, ast.Set) for node in ast.walk(call)):  # has another order each time
+            raise ScheduleError(f"{text:.200} cannot be stored: a set has no order. Use a sorted list or a tuple.")
         args = [ast.literal_eval(argument) for argument in call.args]
         return args, {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+    except ScheduleError:
+        raise
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         raise ScheduleError(
             f"{text:.200} cannot be stored. The text of a schedule of your own is a call of its class with plain values, "

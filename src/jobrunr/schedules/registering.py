@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import msgspec
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from jobrunr.carbon.windows import Margin, read_margin
 from jobrunr.durations import format_duration
-from jobrunr.errors import ScheduleError
+from jobrunr.errors import NoRunError, ScheduleError
 from jobrunr.recurring_job import JobTemplate, Misfire, RecurringJob
 from jobrunr.schedules.reading import FindClass, parse_schedule
 from jobrunr.schedules.schedule import Schedule, next_of
@@ -31,22 +32,41 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def registered(
-    existing: RecurringJob | None, wanted: Definition, now: datetime, find_class: FindClass
+    existing: RecurringJob | None,
+    wanted: Definition,
+    now: datetime,
+    find_class: FindClass,
+    freed: Collection[datetime] = (),
 ) -> RecurringJob | None:
     """The recurring job to store; None when it is there already as it is wanted.
 
     Where an interval counts from, and the next run, stay as they are unless the schedule is another. A pause stays; a
     problem is over.
 
+    Arguments:
+        freed: the times that had jobs made ahead, which are withdrawn with this change.
+
     Raises:
-        ScheduleError: the schedule has no run to come.
+        NoRunError: there is no run to come.
+        ScheduleError: the schedule cannot say when it runs.
     """
     if existing is None:
         new = _new(wanted, now)
         return _with_next_run(new, parse_schedule(new.schedule, new.zone, new.anchor, find_class), now)
-    if existing.problem is None and _is_as_wanted(existing, wanted):
+    if existing.problem is None and is_as_wanted(existing, wanted):
         return None
-    changed = replace(
+    changed = _changed(existing, wanted, now)
+    if changed.last_run_at in freed:
+        changed = replace(changed, last_run_at=None)
+    if existing.problem is None and (existing.schedule, existing.zone) == (wanted.schedule, wanted.zone):
+        return _with_the_same_runs(changed, now, freed)
+    changed = replace(changed, anchor=now, skips=None)
+    schedule = parse_schedule(changed.schedule, changed.zone, changed.anchor, find_class)
+    return _with_next_run(changed, schedule, _decided_until(changed, now))
+
+
+def _changed(existing: RecurringJob, wanted: Definition, now: datetime) -> RecurringJob:
+    return replace(
         existing,
         schedule=wanted.schedule,
         zone=wanted.zone,
@@ -59,10 +79,27 @@ def registered(
         version=existing.version + 1,
         changed_at=now,
     )
-    if existing.problem is None and (existing.schedule, existing.zone) == (wanted.schedule, wanted.zone):
-        return changed
-    changed = replace(changed, anchor=now, skips=None)
-    return _with_next_run(changed, parse_schedule(changed.schedule, changed.zone, changed.anchor, find_class), now)
+
+
+def _with_the_same_runs(job: RecurringJob, now: datetime, freed: Collection[datetime]) -> RecurringJob:
+    """Its next run is the one it had, unless the job for an earlier one was withdrawn."""
+    run = min((run for run in (job.next_run_at, *freed) if run is not None), default=None)
+    if run is not None and job.until is not None and run > job.until:
+        return replace(job, look_at=now)  # it is over: the master removes it
+    return job if run == job.next_run_at else replace(job, next_run_at=run, look_at=now)
+
+
+def _decided_until(job: RecurringJob, now: datetime) -> datetime:
+    """Up to when everything is decided: a run may have its job already although its time is to come."""
+    return now if job.last_run_at is None else max(now, job.last_run_at)
+
+
+def halted(existing: RecurringJob | None, wanted: Definition, now: datetime, problem: str) -> RecurringJob | None:
+    """A recurring job that cannot run as it is wanted, with the reason; None when it is halted for this already."""
+    if existing is not None and existing.problem == problem and is_as_wanted(existing, wanted):
+        return None
+    job = _new(wanted, now) if existing is None else _changed(existing, wanted, now)
+    return replace(job, problem=problem, next_run_at=None, look_at=None)
 
 
 def _new(wanted: Definition, now: datetime) -> RecurringJob:
@@ -85,7 +122,8 @@ def _new(wanted: Definition, now: datetime) -> RecurringJob:
     )
 
 
-def _is_as_wanted(existing: RecurringJob, wanted: Definition) -> bool:
+def is_as_wanted(existing: RecurringJob, wanted: Definition) -> bool:
+    """Whether registering it would change nothing."""
     return all(
         getattr(existing, name) == getattr(wanted, name)
         for name in ("schedule", "zone", "template", "misfire", "max_concurrent", "until", "is_declared")
@@ -96,7 +134,7 @@ def _with_next_run(job: RecurringJob, schedule: Schedule, now: datetime) -> Recu
     run = next_of(schedule, now)
     if run is None or (job.until is not None and run > job.until):
         until = "" if job.until is None else f" until {job.until.isoformat()}"
-        raise ScheduleError(f"{job.schedule} in {job.zone} has no run to come{until}.")
+        raise NoRunError(f"{job.schedule} in {job.zone}", f"to come{until}")
     margin = read_margin(job.schedule)[1]
     if margin is not None:
         _check_margin(job, schedule, run, margin)
@@ -119,10 +157,11 @@ def paused(job: RecurringJob, now: datetime, reason: str | None) -> RecurringJob
 
 
 def resumed(job: RecurringJob, schedule: Schedule, now: datetime) -> RecurringJob:
-    """With runs again, from the next one after now.
+    """With runs again, from the next one after now that has no job yet. A problem is over.
 
     Raises:
-        ScheduleError: there is no run to come.
+        NoRunError: there is no run to come.
+        ScheduleError: the schedule cannot say when it runs.
     """
     active = replace(job, paused_at=None, pause_reason=None, problem=None, version=job.version + 1)
-    return _with_next_run(active, schedule, now)
+    return _with_next_run(active, schedule, _decided_until(active, now))

@@ -9,8 +9,10 @@ from jobrunr.cron import CronExpression
 from jobrunr.errors import NoRunError, ScheduleError
 
 SHORTEST_PERIOD = timedelta(seconds=1)
-COUNTED = 10_000
-"""Runs that are counted one by one; of more, nobody needs to know how many."""
+COUNTED = 1_000
+"""Runs of a cron expression that are counted one by one; of more, nobody needs to know how many."""
+WALKED = 10_000
+"""Runs of a schedule that cannot look back that are walked through at a time."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -39,12 +41,15 @@ class Schedule(Protocol):
 class DueRuns(NamedTuple):
     """The runs between two moments."""
 
-    first: list[datetime]
-    """The earliest of them, up to a limit."""
+    first: datetime
     last: list[datetime]
-    """The latest of them, up to the same limit; with a schedule that cannot look back, those that were found."""
+    """The latest of them, up to a limit, in order."""
     total: int
     """How many; at least so many when they were too many to be counted."""
+    is_all: bool = True
+    """Whether there are none behind the last: otherwise they were too many to walk through at a time."""
+    problem: ScheduleError | None = None
+    """Why the schedule cannot say what comes behind the last."""
 
 
 class CronSchedule:
@@ -59,9 +64,20 @@ class CronSchedule:
         except NoRunError:
             return None
 
-    def last_run(self, at: datetime) -> datetime:
-        """The last run at a moment or before it; there must be one."""
-        return self.expression.previous(at + _MICROSECOND)
+    def due_runs(self, first: datetime, end: datetime, limit: int) -> DueRuns:
+        """The runs from `first`, which is one, up to and with `end`."""
+        found = [first]
+        while len(found) < max(limit, COUNTED):
+            run = self.next_run(found[-1])
+            if run is None or run > end:
+                return DueRuns(first, found[-limit:], len(found))
+            found.append(run.astimezone(UTC))
+        last: list[datetime] = []
+        at = end + _MICROSECOND
+        while len(last) < limit:
+            at = self.expression.previous(at).astimezone(UTC)
+            last.append(at)
+        return DueRuns(first, last[::-1], len(found))
 
     def __str__(self) -> str:
         return self.expression.text
@@ -93,9 +109,11 @@ class IntervalSchedule:
         except OverflowError:
             return None
 
-    def last_run(self, at: datetime) -> datetime:
-        """The last run at a moment or before it; there must be one."""
-        return self.anchor + (at.astimezone(UTC) - self.anchor) // self.period * self.period
+    def due_runs(self, first: datetime, end: datetime, limit: int) -> DueRuns:
+        """The runs from `first`, which is one, up to and with `end`."""
+        total = (end - first) // self.period + 1
+        last = first + (total - 1) * self.period
+        return DueRuns(first, [last - back * self.period for back in range(min(limit, total))][::-1], total)
 
     def __str__(self) -> str:
         return period_as_text(self.period)
@@ -127,11 +145,11 @@ def next_of(schedule: Schedule, after: datetime) -> datetime | None:
         run: object = schedule.next_run(after)
     except ScheduleError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ScheduleError(f"{schedule_name(schedule)}.next_run raised {type(error).__name__}: {error}") from error
     if run is None:
         return None
-    if not isinstance(run, datetime) or run.tzinfo is None:
+    if not isinstance(run, datetime) or run.utcoffset() is None:
         raise ScheduleError(f"{schedule_name(schedule)}.next_run returned {run!r}; it is to be a datetime with a time zone.")
     try:
         moment = run.astimezone(UTC)
@@ -144,24 +162,20 @@ def next_of(schedule: Schedule, after: datetime) -> datetime | None:
     return moment
 
 
-def due_runs(schedule: Schedule, first: datetime, now: datetime, limit: int) -> DueRuns:
-    """The runs from `first`, which is one, up to and with `now`.
-
-    Raises:
-        ScheduleError: a custom schedule cannot say.
-    """
+def due_runs(schedule: Schedule, first: datetime, end: datetime, limit: int) -> DueRuns:
+    """The runs from `first`, which is one, up to and with `end`: the last of them, and how many there are."""
+    if isinstance(schedule, CronSchedule | IntervalSchedule):
+        return schedule.due_runs(first, end, limit)
     found = [first]
-    while len(found) <= max(limit, COUNTED) and (run := next_of(schedule, found[-1])) is not None and run <= now:
+    while len(found) < max(limit, WALKED):
+        try:
+            run = next_of(schedule, found[-1])
+        except ScheduleError as error:
+            return DueRuns(first, found[-limit:], len(found), problem=error)
+        if run is None or run > end:
+            return DueRuns(first, found[-limit:], len(found))
         found.append(run)
-    if len(found) <= max(limit, COUNTED) or not isinstance(schedule, CronSchedule | IntervalSchedule):
-        return DueRuns(found[:limit], found[-limit:], len(found))
-    last: list[datetime] = []
-    at = now
-    while len(last) < limit:
-        run = schedule.last_run(at).astimezone(UTC)
-        last.append(run)
-        at = run - _MICROSECOND
-    return DueRuns(found[:limit], last[::-1], len(found))
+    return DueRuns(first, found[-limit:], len(found), is_all=False)
 
 
 def schedule_name(schedule: Schedule) -> str:

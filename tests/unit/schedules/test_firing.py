@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -161,6 +162,19 @@ class TestEnds:
         assert (decided.runs, decided.ends) == ((minute(1),), True)
 
 
+class Nowhere(tzinfo):
+    """A time zone without an offset."""
+
+    def utcoffset(self, moment: datetime | None) -> None:
+        return None
+
+    def dst(self, moment: datetime | None) -> None:
+        return None
+
+    def tzname(self, moment: datetime | None) -> None:
+        return None
+
+
 class TestTroubledSchedules:
     @pytest.mark.parametrize(
         ("answer", "says"),
@@ -170,6 +184,8 @@ class TestTroubledSchedules:
             (lambda after: after - SECOND, "not after it"),
             (lambda after: after.replace(tzinfo=None), "time zone"),
             (lambda after: "soon", "'soon'"),
+            (lambda after: sys.exit(3), "SystemExit: 3"),
+            (lambda after: after.replace(tzinfo=Nowhere()) + MINUTE, "time zone"),
         ],
     )
     def test_one_that_is_irregular_halts_its_recurring_job_with_the_reason(self, answer: Any, says: str) -> None:
@@ -178,7 +194,7 @@ class TestTroubledSchedules:
                 return answer(after)
 
         decided = plan(every_minute(), lambda job: Odd(), minute(1), 0, 0, RULES)
-        assert decided.runs == ()
+        assert decided.runs == (minute(1),)  # it was due all the same
         assert decided.after.problem is not None
         assert says in decided.after.problem
         assert (decided.after.look_at, decided.after.next_run_at, decided.ends) == (None, None, False)
@@ -189,6 +205,18 @@ class TestTroubledSchedules:
 
         assert plan(every_minute(), unreadable, minute(1), 0, 0, RULES).after.problem == "its class is gone"
 
+    def test_what_it_said_before_it_failed_is_decided_about(self) -> None:
+        class Failing:
+            def next_run(self, after: datetime) -> datetime | None:
+                if after >= minute(3):
+                    raise OSError("the calendar is away")
+                return after + MINUTE
+
+        job = every_minute(misfire=Misfire.ALL, max_concurrent=9)
+        decided = plan(job, lambda job: Failing(), minute(7), 0, 0, RULES)
+        assert decided.runs == (minute(1), minute(2), minute(3))
+        assert "Failing.next_run raised OSError: the calendar is away" in str(decided.after.problem)
+
 
 @pytest.mark.parametrize("schedule", ["PT1S", "* * * * * *"])
 def test_days_without_a_server_are_no_endless_work(schedule: str) -> None:
@@ -196,8 +224,27 @@ def test_days_without_a_server_are_no_endless_work(schedule: str) -> None:
     decided = plan(job, schedule_of, NOON + timedelta(days=30), 0, 0, FiringRules(misfire_limit=3))
     end = NOON + timedelta(days=30)
     assert decided.runs == (end - 2 * SECOND, end - SECOND, end)
-    assert decided.skips[0].count > 9_000
+    assert decided.skips[0].count > 990
     assert decided.skips[0].last == end - 3 * SECOND
+
+
+@pytest.mark.parametrize("misfire", Misfire)
+def test_a_schedule_of_ones_own_is_walked_through_in_pieces_up_to_the_true_last_runs(misfire: Misfire) -> None:
+    class EverySecond:
+        def next_run(self, after: datetime) -> datetime | None:
+            return after + SECOND
+
+    end, looks, made = NOON + timedelta(hours=6), 0, []
+    job = every_minute(misfire=misfire, max_concurrent=1000)
+    while job.next_run_at is not None and job.next_run_at <= end:
+        decided = plan(job, lambda job: EverySecond(), end, 0, 0, FiringRules(misfire_limit=3))
+        job, looks = decided.after, looks + 1
+        made += decided.runs
+        assert job.look_at is not None
+    assert looks == 3
+    wanted = 3 if misfire is Misfire.ALL else 1
+    assert made == [end - back * SECOND for back in range(wanted)][::-1]
+    assert job.next_run_at == end + SECOND
 
 
 @given(

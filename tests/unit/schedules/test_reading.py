@@ -10,7 +10,7 @@ import pytest
 
 from jobrunr.cron import Cron, CronExpression
 from jobrunr.errors import ScheduleError, TargetForbiddenError
-from jobrunr.schedules import parse_schedule, read_schedule
+from jobrunr.schedules import check_custom, parse_schedule, read_schedule
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HERE = __name__
@@ -51,6 +51,34 @@ class Silent:
         return after
 
 
+class Shifting(Spoken):
+    """Runs otherwise than what its text makes, from the second time on."""
+
+    def next_run(self, after: datetime) -> datetime | None:
+        return after + timedelta(days=1 if after == NOON else len(self.days))
+
+    def __str__(self) -> str:
+        return f"Shifting({self.days[0]})"
+
+
+class Speechless(Spoken):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def local_class() -> Any:
+    class Local(Spoken):
+        pass
+
+    return Local(1)
+
+
+def text_of(given: Any) -> str:
+    text = read_schedule(given, "UTC")
+    check_custom(given, text, find_class, NOON)
+    return text
+
+
 def find_class(target: str) -> type[Any]:
     module, _, name = target.partition(":")
     if module != HERE:
@@ -77,7 +105,7 @@ def find_class(target: str) -> type[Any]:
     ],
 )
 def test_a_schedule_has_a_text_that_is_read_back(given: Any, text: str) -> None:
-    assert read_schedule(given, "UTC", find_class) == text
+    assert text_of(given) == text
     again = parse_schedule(text, "UTC", NOON, find_class)
     assert again.next_run(NOON) is not None
 
@@ -111,12 +139,16 @@ def test_a_cron_expression_is_meant_in_its_zone() -> None:
         (Silent(1), "make it a dataclass"),
         (PayDays(country=object()), "make it a dataclass"),  # type: ignore[arg-type]
         (Forgetful(1, 2), "at other times"),
+        (Shifting(1, 2), "at other times"),
+        (Speechless(1), "RuntimeError: no words"),
+        (local_class(), "top level"),
+        (PayDays(country={"BE", "NL"}), "a set has no order"),  # type: ignore[arg-type]
         ("os:system('ls')", "Pass the object itself"),
     ],
 )
 def test_what_is_no_schedule_is_refused_with_what_may_be_one(given: Any, says: str) -> None:
     with pytest.raises(ScheduleError, match=says):
-        read_schedule(given, "UTC", find_class)
+        text_of(given)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from jobrunr.errors import ScheduleError
+from jobrunr.errors import NoRunError
 from jobrunr.jobs import JobDetails
 from jobrunr.recurring_job import JobTemplate, Misfire, RecurringJob
-from jobrunr.schedules import Definition, parse_schedule, paused, registered, resumed
+from jobrunr.schedules import Definition, halted, parse_schedule, paused, registered, resumed
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=7)
@@ -84,6 +84,25 @@ def test_other_changes_shift_nothing(change: dict[str, Any]) -> None:
     assert job.version == 2
 
 
+def test_an_end_before_the_next_run_is_looked_at_at_once() -> None:
+    job = registered(stored(schedule="PT1H"), wanted(schedule="PT1H", until=LATER), LATER, find_class=type)
+    assert job is not None
+    assert (job.until, job.look_at) == (LATER, LATER)
+
+
+@pytest.mark.parametrize("is_made_again", [False, True])
+def test_a_time_whose_job_was_made_ahead_is_decided_unless_the_job_is_withdrawn(is_made_again: bool) -> None:
+    ahead = NOON + timedelta(hours=2)
+    before = replace(stored(schedule="0 14 * * *"), last_run_at=ahead, next_run_at=ahead + timedelta(days=1))
+    freed = [ahead] if is_made_again else []
+    for change in ({"max_concurrent": 2}, {"schedule": "0 14 * * *", "zone": "Atlantic/Reykjavik"}):
+        job = registered(before, wanted(**({"schedule": "0 14 * * *"} | change)), LATER, find_class=type, freed=freed)
+        assert job is not None
+        assert job.next_run_at == (ahead if is_made_again else ahead + timedelta(days=1))
+    active = resumed(paused(before, NOON, "why"), parse_schedule("0 14 * * *", "UTC", NOON, find_class=type), LATER)
+    assert active.next_run_at == ahead + timedelta(days=1)
+
+
 def test_registering_again_ends_a_problem() -> None:
     halted = replace(stored(), problem="its class is gone", next_run_at=None, look_at=None)
     job = registered(halted, wanted(), LATER, find_class=type)
@@ -93,8 +112,19 @@ def test_registering_again_ends_a_problem() -> None:
 
 @pytest.mark.parametrize("overrides", [{"until": NOON}, {"schedule": "0 0 1 1 *", "until": NOON + timedelta(days=1)}])
 def test_one_without_a_run_to_come_is_refused(overrides: dict[str, Any]) -> None:
-    with pytest.raises(ScheduleError, match="no run to come"):
+    with pytest.raises(NoRunError, match="no run to come"):
         stored(**overrides)
+
+
+def test_one_that_cannot_say_when_it_runs_is_kept_with_its_problem() -> None:
+    new = halted(None, wanted(), NOON, "the calendar is away")
+    assert new is not None
+    assert (new.problem, new.next_run_at, new.look_at, new.version) == ("the calendar is away", None, None, 1)
+    assert halted(new, wanted(), LATER, "the calendar is away") is None
+    changed = halted(stored(), wanted(schedule="PT1H"), LATER, "the calendar is away")
+    assert changed is not None
+    assert (changed.problem, changed.schedule, changed.version) == ("the calendar is away", "PT1H", 2)
+    assert registered(changed, wanted(schedule="PT1H"), LATER, find_class=type) is not None
 
 
 def test_resuming_goes_on_with_the_next_run_and_makes_up_for_nothing() -> None:
