@@ -20,6 +20,7 @@ _UNITS = {
     "w": timedelta(weeks=1),
 }
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_WEEKS = re.compile(rf"p({_NUMBER.pattern})w")
 _PART = re.compile(rf"\s*({_NUMBER.pattern})\s*({'|'.join(sorted(_UNITS, key=len, reverse=True))})\s*")
 
 DURATIONS = '"36h", "15s", "250ms", "1h30m", "3d", "PT36H", or a number of seconds'
@@ -31,7 +32,7 @@ def parse_duration(value: str | float | timedelta) -> timedelta:
 
     Arguments:
         value: numbers with units (us, ms, s, m or min, h, d, w), largest first by custom but in any order; or an ISO 8601
-            duration in days and smaller, the only ones of a fixed length; or a number, which counts seconds; or a
+            duration in weeks, or in days and smaller, which have a fixed length; or a number, which counts seconds; or a
             `timedelta`, which stays as it is.
 
     Raises:
@@ -69,8 +70,9 @@ def _read_text(text: str) -> timedelta | None:
     if _NUMBER.fullmatch(text):
         return timedelta(seconds=float(text))
     if text.startswith("p"):
+        weeks = _WEEKS.fullmatch(text)  # ISO 8601 lets them stand alone
         try:
-            return msgspec.convert(text, timedelta)
+            return timedelta(weeks=float(weeks[1])) if weeks else msgspec.convert(text, timedelta)
         except msgspec.ValidationError:
             return None
     return _read_parts(text)

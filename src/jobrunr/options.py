@@ -147,7 +147,7 @@ _RULES: tuple[Rule, ...] = (
 )
 _RECURRING_RULES: tuple[Rule, ...] = (
     ("id", _is_recurring_id, f"a text of 1 to {MAX_RECURRING_ID_LENGTH} printable characters"),
-    ("zone", _is_text, "the name of a time zone, such as 'Europe/Brussels'"),
+    ("zone", lambda value: _is_text(value) and value != "", "the name of a time zone, such as 'Europe/Brussels'"),
     ("misfire", lambda value: isinstance(value, Misfire), "'skip', 'one' or 'all'"),
     ("max_concurrent", lambda value: _is_whole(value) and 1 <= value <= 10_000, "a number from 1 to 10000"),
     ("until", lambda value: isinstance(value, datetime) and value.tzinfo is not None, "a datetime with a time zone"),

@@ -27,6 +27,7 @@ PERIODS = st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=36_500)
         ("2w", timedelta(weeks=2)),
         ("0s", timedelta(0)),
         ("PT36H", timedelta(hours=36)),
+        ("P2W", timedelta(weeks=2)),
         ("P1DT2H3M4.5S", timedelta(days=1, hours=2, minutes=3, seconds=4.5)),
         ("pt15s", timedelta(seconds=15)),
         ("90", timedelta(seconds=90)),

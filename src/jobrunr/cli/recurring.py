@@ -153,7 +153,10 @@ def _in(at: datetime | None, now: datetime) -> str:
 
 
 def _ago(job: RecurringJob, now: datetime) -> str:
-    return "-" if job.last_run_at is None else f"{age(job.last_run_at, now)} ago"
+    """When its last run was, or is to be: with a window, the job is made ahead."""
+    if job.last_run_at is None or job.last_run_at > now:
+        return _in(job.last_run_at, now)
+    return f"{age(job.last_run_at, now)} ago"
 
 
 def _local(at: datetime, job: RecurringJob) -> str:

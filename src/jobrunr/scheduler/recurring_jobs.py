@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
-from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
 from jobrunr.carbon import Margin, read_margin
 from jobrunr.cron import CronExpression
+from jobrunr.cron.zones import find_zone
 from jobrunr.declarations import declarations
 from jobrunr.errors import (
     ConcurrentRecurringJobModificationError,
@@ -127,7 +127,7 @@ class RecurringJobs:
         return list(islice(self._upcoming(job), max(count, 0)))
 
     def _upcoming(self, job: RecurringJob) -> Iterator[datetime]:
-        schedule, after, zone = self.schedule_of(job), self._storage().now(), ZoneInfo(job.zone)
+        schedule, after, zone = self.schedule_of(job), self._storage().now(), find_zone(job.zone)[1]
         while (run := next_of(schedule, after)) is not None and (job.until is None or run <= job.until):
             yield run.astimezone(zone)
             after = run
@@ -297,15 +297,7 @@ class RecurringJobs:
             if existing is not None and existing.problem is None and is_as_wanted(existing, definition):
                 return
             withdrawn = [] if existing is None else self._ahead_of_time(recurring_id, now)
-            try:
-                new = self._registered(existing, definition, schedule, now, withdrawn)
-            except NoRunError:
-                raise
-            except ScheduleError as error:
-                if not is_declared:
-                    raise
-                new = halted(existing, definition, now, problem_of(error))
-                _log.error("recurring job %r is halted until it is registered anew: %s", recurring_id, error)
+            new = self._registered(existing, definition, schedule, now, withdrawn)
             if new is None:
                 return
             if self._storage().save_recurring(new, [update for _, update in withdrawn]):
@@ -321,12 +313,18 @@ class RecurringJobs:
         now: datetime,
         withdrawn: Withdrawn,
     ) -> RecurringJob | None:
-        is_same = existing is not None and (existing.schedule, existing.zone) == (wanted.schedule, wanted.zone)
-        if not is_same:
-            check_custom(schedule, wanted.schedule, self._registry.resolve_class, now)
-            existing = None if existing is None else self._without_due_runs(existing, now)
-        freed = [job.extras.stands_for for job, _ in withdrawn if job.extras.stands_for is not None]
-        return registered(existing, wanted, now, self._registry.resolve_class, freed)
+        """What is to be stored; None for nothing. One of the code whose schedule raises is halted, so that servers start."""
+        try:
+            if existing is None or (existing.schedule, existing.zone) != (wanted.schedule, wanted.zone):
+                check_custom(schedule, wanted.schedule, self._registry.resolve_class, now)
+                existing = None if existing is None else self._without_due_runs(existing, now)
+            freed = [job.extras.stands_for for job, _ in withdrawn if job.extras.stands_for is not None]
+            return registered(existing, wanted, now, self._registry.resolve_class, freed)
+        except ScheduleError as error:
+            if isinstance(error, NoRunError) or not wanted.is_declared:
+                raise
+            _log.error("recurring job %r is halted until it is registered anew: %s", wanted.id, error)
+            return halted(existing, wanted, now, problem_of(error))
 
     # -- jobs that are not wanted any more
 

@@ -135,7 +135,7 @@ def _period(text: str) -> timedelta:
         return parse_duration(text)
     except ValueError:
         raise ScheduleError(
-            f"{text!r} is no period. Write ISO 8601 in days and smaller units, such as PT5M, PT1H30M or P1D."
+            f"{text!r} is no period. Write ISO 8601 in weeks, or in days and smaller units, such as PT5M, PT1H30M or P1D."
         ) from None
 
 

@@ -99,6 +99,7 @@ def find_class(target: str) -> type[Any]:
         ("PT5M", "PT5M"),
         ("pt300s", "PT5M"),
         ("P1D", "P1D"),
+        ("P1W", "P7D"),
         (timedelta(days=1, hours=2, minutes=3, seconds=4.5), "P1DT2H3M4.5S"),
         (PayDays("BE", offset=2), f"{HERE}:PayDays(country='BE', offset=2)"),
         (Spoken(1, 2), f"{HERE}:Spoken(1, 2)"),
