@@ -19,8 +19,8 @@ from jobrunr.storage.sql.dialects.base import Dialect
 from jobrunr.storage.sql.inserting import Inserting, in_order
 from jobrunr.storage.sql.recurring import read_recurring_jobs, recurring_values
 
-CHUNK = 200
-"""Firings in a transaction. The jobs of one chunk start while the next is written."""
+CHUNK = 1000
+"""Firings in a transaction: a handful of statements, however many they are."""
 
 RunKey = tuple[str, datetime]
 """A recurring job, and the time of a run."""
