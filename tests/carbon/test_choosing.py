@@ -112,7 +112,9 @@ class TestMargins:
             ("0 3 * * *", "0 3 * * *", None),
             ("0 3 * * * [PT2H/PT4H]", "0 3 * * *", Margin(2 * HOUR, 4 * HOUR)),
             ("P1D [0s/90m]", "P1D", Margin(0 * HOUR, 1.5 * HOUR)),
+            ("0 3 * * * [PT0S/PT4H]", "0 3 * * *", Margin(0 * HOUR, 4 * HOUR)),
             ("shop:Days(['a'])", "shop:Days(['a'])", None),
+            ("shop:Days(['a']) [PT2H/PT4H]", "shop:Days(['a'])", Margin(2 * HOUR, 4 * HOUR)),
         ],
     )
     def test_a_margin_stands_behind_the_schedule(self, text: str, schedule: str, margin: Margin | None) -> None:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from jobrunr import CarbonAware, Forecast, ForecastSlot, Job, JobRunr, JobState
-from jobrunr.errors import OptionError, ScheduleError
 from jobrunr.server.duties.await_forecast import FORECAST, PROBLEM, AwaitForecast, Forecasts
 from jobrunr.storage.memory import MemoryStorageProvider
 from jobrunr.testing import TestClock
@@ -163,12 +162,6 @@ class TestRecurring:
         assert app.scheduler.get(job.id).run_at == NOON + 4 * HOUR
         assert app.scheduler.recurring.get(job_id).next_run_at == NOON + 28 * HOUR
 
-    def test_the_window_can_stand_in_the_text(self, app: JobRunr) -> None:
-        job_id = app.scheduler.schedule_recurrently("0 16 * * * [PT2H/PT1H]", jobs.sync)
-        before = app.scheduler.recurring.get(job_id)
-        app.scheduler.options(window=(2 * HOUR, HOUR)).schedule_recurrently("0 16 * * *", jobs.sync)
-        assert app.scheduler.recurring.get(job_id) == before
-
     def test_a_job_of_a_window_without_a_source_is_scheduled_for_its_time(self, clock: TestClock) -> None:
         with JobRunr(MemoryStorageProvider(clock)) as app:
             job_id = app.scheduler.schedule_recurrently("0 16 * * * [PT4H/PT1H]", jobs.sync)
@@ -193,14 +186,6 @@ class TestRecurring:
         clock.set(NOON + 30.5 * HOUR)
         app.fire(clock).fire_due()
         assert [run.skips is not None for run in app.scheduler.recurring.runs(job_id)] == [True, False]
-
-    def test_windows_that_touch_are_refused(self, app: JobRunr) -> None:
-        with pytest.raises(ScheduleError, match="shorter"):
-            app.scheduler.schedule_recurrently("PT1H [PT30M/PT30M]", jobs.sync)
-        with pytest.raises(OptionError, match="already"):
-            app.scheduler.options(window=(HOUR, HOUR)).schedule_recurrently("@daily [PT1H/PT1H]", jobs.sync)
-        with pytest.raises(OptionError, match="before, after"):
-            app.scheduler.options(window=(HOUR,))  # type: ignore[arg-type]
 
 
 def test_a_server_gives_waiting_jobs_their_time() -> None:

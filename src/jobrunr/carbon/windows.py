@@ -98,7 +98,7 @@ def read_margin(text: str) -> tuple[str, Margin | None]:
     >>> read_margin("0 3 * * *")
     ('0 3 * * *', None)
     """
-    if not text.rstrip().endswith("]") or ":" in text.partition("[")[0]:
+    if not text.rstrip().endswith("]"):  # a schedule of somebody's own ends with a parenthesis
         return text, None
     match = _MARGIN.fullmatch(text)
     try:

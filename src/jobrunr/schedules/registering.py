@@ -142,13 +142,27 @@ def _with_next_run(job: RecurringJob, schedule: Schedule, now: datetime) -> Recu
 
 
 def _check_margin(job: RecurringJob, schedule: Schedule, run: datetime, margin: Margin) -> None:
-    """The windows of two runs must not touch, or one would be in the way of the other."""
-    following = next_of(schedule, run)
-    if following is not None and following - run <= margin.before + margin.after:
-        raise ScheduleError(
-            f"{job.schedule}: its runs are {format_duration(following - run)} apart, and a window of "
-            f"{format_duration(margin.before + margin.after)} must be shorter than that."
-        )
+    """The windows of two runs must not touch, or one would be in the way of the other.
+
+    The runs of a year are looked at, so that neither the hour of registration nor a clock change makes a difference; of a
+    schedule that runs often, the first 400.
+    """
+    first, window = run, margin.before + margin.after
+    for _ in range(400):
+        try:
+            following = next_of(schedule, run)
+        except ScheduleError:
+            if run == first:
+                raise
+            return  # it is halted when it comes to that
+        if following is None or following - first > timedelta(days=400) or (job.until is not None and following > job.until):
+            return
+        if following - run <= window:
+            raise ScheduleError(
+                f"{job.schedule}: its runs at {run:%Y-%m-%d %H:%M:%S} and {following:%Y-%m-%d %H:%M:%S} UTC are "
+                f"{format_duration(following - run)} apart; a window of {format_duration(window)} must be shorter than that."
+            )
+        run = following
 
 
 def paused(job: RecurringJob, now: datetime, reason: str | None) -> RecurringJob:

@@ -122,17 +122,17 @@ class IntervalSchedule:
 def period_as_text(period: timedelta) -> str:
     """A period in ISO 8601, in days and smaller units.
 
-    >>> period_as_text(timedelta(minutes=90)), period_as_text(timedelta(days=2, seconds=1.5))
-    ('PT1H30M', 'P2DT1.5S')
+    >>> [period_as_text(each) for each in (timedelta(minutes=90), timedelta(days=2, seconds=1.5), timedelta(0))]
+    ['PT1H30M', 'P2DT1.5S', 'PT0S']
     """
     minutes, seconds = divmod(period.seconds, 60)
     hours, minutes = divmod(minutes, 60)
     fraction = f".{period.microseconds:06}".rstrip("0") if period.microseconds else ""
     day = f"{period.days}D" if period.days else ""
     time = "".join(f"{number}{unit}" for number, unit in ((hours, "H"), (minutes, "M")) if number)
-    if seconds or fraction:
+    if seconds or fraction or not period:
         time += f"{seconds}{fraction}S"
-    return f"P{day}" + (f"T{time}" if time or not day else "")
+    return f"P{day}" + (f"T{time}" if time else "")
 
 
 def next_of(schedule: Schedule, after: datetime) -> datetime | None:
