@@ -234,8 +234,13 @@ class StorageProvider(ABC):
         """Cheap housekeeping of the provider's own (folding counters, ...). Called now and then by the master."""
 
     @abstractmethod
-    def awaiting(self, limit: int) -> list[Job]:
-        """AWAITING jobs that have a `run_at`: those that wait for a better time than this one. The earliest first."""
+    def awaiting(self, limit: int, after: Job | None = None) -> list[Job]:
+        """AWAITING jobs that have a `run_at`: those that wait for a better time than this one. The earliest first, then by
+        id.
+
+        Arguments:
+            after: only those that come behind this one, whatever has become of it since.
+        """
 
     # -- recurring jobs
 

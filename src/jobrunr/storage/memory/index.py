@@ -118,10 +118,13 @@ class JobIndex:
         job = self._first(self._ageing[state])
         return job if job is not None and keep is not None and now - job.state_at >= keep else None
 
-    def awaiting(self, limit: int) -> list[Job]:
+    def awaiting(self, limit: int, after: Job | None) -> list[Job]:
         """Those that are AWAITING and have a time, the earliest first."""
         waiting = self._by_state[JobState.AWAITING].values()
         timed = [(job.run_at, job.id, job) for job in waiting if job.run_at is not None]
+        if after is not None and after.run_at is not None:
+            last = after.run_at, after.id
+            timed = [entry for entry in timed if entry[:2] > last]
         return [job for _, _, job in heapq.nsmallest(limit, timed, key=lambda entry: entry[:2])]
 
     def processing_elsewhere(self, servers: Collection[UUID]) -> Iterator[Job]:

@@ -164,9 +164,9 @@ class MemoryStorageProvider(StorageProvider):
         with self._transaction():
             return list(islice(self._jobs.processing_elsewhere(self._servers), limit))
 
-    def awaiting(self, limit: int) -> list[Job]:
+    def awaiting(self, limit: int, after: Job | None = None) -> list[Job]:
         with self._transaction():
-            return self._jobs.awaiting(limit)
+            return self._jobs.awaiting(limit, after)
 
     def expire(self, retention: Retention, limit: int) -> int:
         # DELETED comes first, so that what is moved there now is not removed in the same breath.

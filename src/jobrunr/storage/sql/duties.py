@@ -10,12 +10,26 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Executable, bindparam, case, delete, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from jobrunr.history import StateChange, write_lines
 from jobrunr.jobs import EXPIRED, Job
 from jobrunr.states import JobState
 from jobrunr.storage.contract import Promotion, Retention
+from jobrunr.storage.sql.column_types import UtcTime
 from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.dialects.base import Dialect
 from jobrunr.storage.sql.rows import NONSENSE, read_jobs, read_time
@@ -48,6 +62,9 @@ class Promoting:
             .order_by(jobs.c.run_at, jobs.c.id)
             .limit(bindparam("limit"))
         )
+        last_at, last_id = bindparam("last_at", type_=UtcTime()), bindparam("last_id", type_=jobs.c.id.type)
+        behind = or_(jobs.c.run_at > last_at, and_(jobs.c.run_at == last_at, jobs.c.id > last_id))
+        self._awaiting_behind = self._awaiting.where(jobs.c.run_at >= last_at, behind)
         self._promote = (
             update(jobs)
             .where(dialect.among(jobs.c.id))
@@ -59,9 +76,12 @@ class Promoting:
             )
         )
 
-    def awaiting(self, connection: Connection, limit: int) -> list[Job]:
+    def awaiting(self, connection: Connection, limit: int, after: Job | None) -> list[Job]:
         """Those that wait for a better time."""
-        return read_jobs(connection, self.dialect, self._awaiting, {"limit": limit})
+        if after is None:
+            return read_jobs(connection, self.dialect, self._awaiting, {"limit": limit})
+        last = {"last_at": after.run_at, "last_id": after.id}
+        return read_jobs(connection, self.dialect, self._awaiting_behind, {"limit": limit, **last})
 
     def nothing_due(self, connection: Connection) -> Promotion | None:
         """What there is to say when nothing is due, which is the usual case; otherwise None."""

@@ -180,8 +180,8 @@ class SqlStorageProvider(StorageProvider):
     def orphans(self, limit: int) -> list[Job]:
         return self._database.read(lambda connection: self._rescuing.orphans(connection, limit))
 
-    def awaiting(self, limit: int) -> list[Job]:
-        return self._database.read(lambda connection: self._promoting.awaiting(connection, limit))
+    def awaiting(self, limit: int, after: Job | None = None) -> list[Job]:
+        return self._database.read(lambda connection: self._promoting.awaiting(connection, limit, after))
 
     def expire(self, retention: Retention, limit: int) -> int:
         self._database.write(lambda connection: self._firing.forget(connection, retention, limit))

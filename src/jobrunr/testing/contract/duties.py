@@ -134,6 +134,20 @@ class Awaiting(Contract):
         assert storage.awaiting(MANY) == [sooner, later, third]
         assert storage.awaiting(2) == [sooner, later]
 
+    def test_those_behind_one_are_found_page_by_page_whatever_became_of_it(
+        self, storage: StorageProvider, server: ServerRecord, clock: TestClock
+    ) -> None:
+        now = clock.now()
+        made = [awaiting(storage, run_at=now + hours * KEEP) for hours in (1, 2, 2, 2, 2, 3)]
+        first = storage.awaiting(3)
+        assert storage.update([withdraw(first[-1], now)])
+        second = storage.awaiting(2, after=first[-1])
+        third = storage.awaiting(2, after=second[-1])
+
+        assert [job.run_at for job in (*first, *second, *third)] == [job.run_at for job in made]
+        assert {job.id for job in (*first, *second, *third)} == {job.id for job in made}
+        assert storage.awaiting(2, after=third[-1]) == []
+
 
 class Rescuing(Contract):
     """Which jobs are orphans."""
