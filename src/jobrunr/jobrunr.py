@@ -23,8 +23,8 @@ from jobrunr.scheduler.job_scheduler import JobScheduler
 from jobrunr.scheduler.recurring_jobs import RecurringJobs
 from jobrunr.schedules import FiringRules
 from jobrunr.server.background_job_server import BackgroundJobServer
-from jobrunr.server.duties.await_forecast import Forecasts
 from jobrunr.server.duties.fire import Fire
+from jobrunr.server.forecasts import Forecasts
 from jobrunr.server.performer import Performer
 from jobrunr.settings import Settings, change_settings, load_settings
 from jobrunr.storage.contract import StorageProvider

@@ -6,7 +6,7 @@ All are frozen. Nothing here does anything; `jobrunr.transitions` decides, a sto
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 DEFAULT_QUEUE = "default"
 
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""With a time zone, also when it is read again."""
+
 
 class JobDetails(msgspec.Struct, frozen=True):
     """What to call: ``package.module:Class.method``, and the arguments as strict JSON, keyed by parameter name."""
@@ -32,10 +35,10 @@ class JobDetails(msgspec.Struct, frozen=True):
 class CarbonWindow(msgspec.Struct, frozen=True):
     """Between which moments a job may start that waits for clean electricity; see `jobrunr.carbon`."""
 
-    earliest: datetime
-    preferred: datetime
+    earliest: _Moment
+    preferred: _Moment
     """When it starts if there is no forecast."""
-    deadline: datetime
+    deadline: _Moment
 
 
 class JobExtras(msgspec.Struct, frozen=True, omit_defaults=True):

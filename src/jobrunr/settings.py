@@ -101,7 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     carbon_provider: NameOrNone = None
     """The source of figures, if the service has several."""
     carbon_timeout: Period = timedelta(seconds=3)
-    """How long the service may take to answer."""
+    """How long the service may take to answer, from the look-up of its name to the last byte."""
 
     max_arguments_size: Size = 2**20
     """A call whose arguments take more bytes of JSON is refused."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -37,7 +37,7 @@ class CarbonAware(msgspec.Struct, frozen=True):
         Raises:
             OptionError: a moment has no time zone, or they are in the wrong order.
         """
-        return _checked(cls(earliest, earliest, deadline))
+        return _checked(cls(_moment(earliest), _moment(earliest), _moment(deadline)))
 
     @classmethod
     def before(cls, deadline: datetime) -> CarbonAware:
@@ -46,7 +46,7 @@ class CarbonAware(msgspec.Struct, frozen=True):
         Raises:
             OptionError: the moment has no time zone.
         """
-        return _checked(cls(None, None, deadline))
+        return _checked(cls(None, None, _moment(deadline)))
 
     @classmethod
     def at(cls, preferred: datetime, before: timedelta, after: timedelta) -> CarbonAware:
@@ -60,17 +60,28 @@ class CarbonAware(msgspec.Struct, frozen=True):
         """
         if before < timedelta(0) or after < timedelta(0):
             raise OptionError("The margins of CarbonAware.at are timedeltas of zero or more.")
-        return _checked(cls(preferred, preferred - before, preferred + after))
+        at = _moment(preferred)
+        try:
+            return _checked(cls(at, at - before, at + after))
+        except OverflowError:
+            raise OptionError("The window of CarbonAware.at is too long: years have four digits.") from None
 
     def window(self, now: datetime) -> CarbonWindow:
         """The window, seen at a moment."""
         return CarbonWindow(self.earliest or now, self.preferred or now, self.deadline)
 
 
+def _moment(given: object) -> datetime:
+    """In UTC: in another zone, adding and comparing would go by the clock on the wall."""
+    if not isinstance(given, datetime) or given.utcoffset() is None:
+        raise OptionError(f"{given!r:.200} is no moment with a time zone; write datetime(..., tzinfo=UTC).")
+    try:
+        return given.astimezone(UTC)
+    except OverflowError:
+        raise OptionError(f"{given!r} is too far away: years have four digits.") from None
+
+
 def _checked(wanted: CarbonAware) -> CarbonAware:
-    for moment in (wanted.preferred, wanted.earliest, wanted.deadline):
-        if moment is not None and moment.tzinfo is None:
-            raise OptionError(f"{moment!r} has no time zone; write datetime(..., tzinfo=UTC).")
     if wanted.earliest is not None and wanted.earliest >= wanted.deadline:
         raise OptionError(f"The window ends at {wanted.deadline.isoformat()}, which is not after its beginning.")
     return wanted

@@ -11,12 +11,12 @@ from uuid import UUID
 import click
 import msgspec
 
+from jobrunr.carbon import PROBLEM
 from jobrunr.cli.application import existing_storage, find_storage
 from jobrunr.cli.options import json_option, storage_options
 from jobrunr.cli.output import age, columns, moment, pad, print_json, printable, size, state_name, table, zone
 from jobrunr.cli.verb import Verb
 from jobrunr.errors import StorageUnavailableError
-from jobrunr.server.duties.await_forecast import PROBLEM
 from jobrunr.server_record import ServerRecord
 from jobrunr.states import JobState
 from jobrunr.storage.contract import StorageProvider

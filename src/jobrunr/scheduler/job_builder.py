@@ -65,16 +65,21 @@ class JobBuilder:
         kwargs: Mapping[str, Any],
         options: JobOptions,
         run_at: datetime | None = None,
+        *,
         window: CarbonWindow | None = None,
+        reason: str | None = None,
     ) -> tuple[JobDraft, NewJob]:
         """One job: ENQUEUED, or SCHEDULED when it has a time, or AWAITING when that may be any in a window.
+
+        Arguments:
+            reason: why at that time.
 
         Raises:
             JobRefusedError: the call cannot become a job.
         """
         function, args, kwargs = _unfolded(function, args, kwargs)
         draft = self.draft(function, options)
-        return draft, draft.job(args, kwargs, options.id or JobId.new(), run_at, window)
+        return draft, draft.job(args, kwargs, options.id or JobId.new(), run_at, window=window, reason=reason)
 
     def template(
         self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: JobOptions
@@ -120,7 +125,9 @@ class JobDraft:
         kwargs: Mapping[str, Any],
         job_id: JobId,
         run_at: datetime | None = None,
+        *,
         window: CarbonWindow | None = None,
+        reason: str | None = None,
     ) -> NewJob:
         """The job for these arguments.
 
@@ -131,6 +138,8 @@ class JobDraft:
         context = current_log_context()
         extras = _with_log_context(self._extras, context) if context else self._extras
         new = self._new(args, kwargs, job_id, run_at, extras)
+        if reason is not None:
+            new = msgspec.structs.replace(new, reason=reason)
         return self.filters.creating(new if window is None else _waiting(new, window))
 
     def template(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> JobTemplate:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, ParamSpec, Protocol, TypeVar, TypeVarTuple, Unpack, overload
 from uuid import UUID
 
-from jobrunr.carbon import CarbonAware, is_worth_waiting
+from jobrunr.carbon import FORECAST, CarbonAware, choose_slot, known_at, read_kept
 from jobrunr.declarations import recurring_options
 from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilters
@@ -205,8 +205,13 @@ class JobScheduler(JobSteering):
             return self._create(function, args, kwargs, self._moment(when))
         now = self._storage().now()
         window = when.window(now)
-        waits = self._has_forecast and is_worth_waiting(window, now)
-        return self._create(function, args, kwargs, window.preferred, window if waits else None)
+        if not self._has_forecast:
+            return self._create(function, args, kwargs, window.preferred)
+        known = known_at(now, read_kept(self._storage().get_metadata(FORECAST)))
+        slot = choose_slot(window, known, now)
+        if slot is None:
+            return self._create(function, args, kwargs, window.preferred, window=window)
+        return self._create(function, args, kwargs, slot.start, reason=slot.reason)
 
     @overload
     def schedule_recurrently(
@@ -286,10 +291,12 @@ class JobScheduler(JobSteering):
         args: Sequence[Any],
         kwargs: dict[str, Any],
         run_at: datetime | None,
+        *,
         window: CarbonWindow | None = None,
+        reason: str | None = None,
     ) -> JobId:
         self._check_options()
-        draft, new = self._builder.build(function, args, kwargs, self._options, run_at, window)
+        draft, new = self._builder.build(function, args, kwargs, self._options, run_at, window=window, reason=reason)
         _announce(draft.filters, [new], self._storage().insert([new]))
         return new.id
 

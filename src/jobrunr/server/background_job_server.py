@@ -17,12 +17,13 @@ from jobrunr.filters import JobFilters
 from jobrunr.scheduler.recurring_jobs import RecurringJobs
 from jobrunr.server.cancellation import Cancellation
 from jobrunr.server.declaring import Declaring
-from jobrunr.server.duties.await_forecast import AwaitForecast, Forecasts
+from jobrunr.server.duties.await_forecast import AwaitForecast
 from jobrunr.server.duties.expire import Expire
 from jobrunr.server.duties.fire import Fire
 from jobrunr.server.duties.rescue import Rescue
 from jobrunr.server.duties.timetable import Timetable
 from jobrunr.server.fetcher import Fetcher
+from jobrunr.server.forecasts import Forecasts
 from jobrunr.server.membership import Membership, this_process
 from jobrunr.server.outage import Outage
 from jobrunr.server.performer import Performer
@@ -236,7 +237,11 @@ class BackgroundJobServer:
     def _make_duties(self) -> list[Service]:
         settings, storage, membership = self._settings, self._storage, self._membership
         timetable = Timetable(storage, membership, self._clock, self._fire, settings.poll_interval.total_seconds())
-        await_forecast = AwaitForecast(storage, membership, self._clock, self._forecasts, self._performer.filters_of)
+        await_forecast = self._service(
+            "await-forecast",
+            AwaitForecast(storage, membership, self._clock, self._forecasts, self._performer.filters_of).tick,
+        )
+        self._forecasts.answered = await_forecast.wake
         rescue = Rescue(
             storage,
             membership,
@@ -254,7 +259,7 @@ class BackgroundJobServer:
         return [
             Service("timetable", timetable.tick, self._outage, self._timetable),
             self._service("declaring", self._declaring.tick),
-            self._service("await-forecast", await_forecast.tick),
+            await_forecast,
             self._service("rescue", rescue.tick),
             self._service("expire", expire.tick),
         ]

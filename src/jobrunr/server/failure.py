@@ -22,12 +22,13 @@ def record_exception(error: BaseException, max_traceback_size: int) -> Exception
     """
     return ExceptionRecord(
         type=storable(class_name(type(error)), 500),
-        message=storable(_message(error), MAX_MESSAGE_LENGTH),
+        message=storable(message_of(error), MAX_MESSAGE_LENGTH),
         traceback=shortened(storable(_traceback(error)), max_traceback_size),
     )
 
 
-def _message(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
+    """Its message, as far as it can be had."""
     try:
         return str(error)
     except BaseException as broken:  # noqa: BLE001 - user code: even its SystemExit must not end the worker

@@ -14,7 +14,9 @@ from jobrunr.context import JobContext, JobLogHandler
 from jobrunr.ids import JobId, new_token
 from jobrunr.jobrunr import JobRunr
 from jobrunr.jobs import Job
+from jobrunr.server.duties.await_forecast import AwaitForecast
 from jobrunr.server.duties.fire import Fire
+from jobrunr.server.forecasts import Forecasts
 from jobrunr.server.performer import Performer
 from jobrunr.server.recorder import Recorder
 from jobrunr.server.run import Outcome, Run
@@ -35,7 +37,8 @@ def drain(jobrunr: JobRunr, *, most: int = MOST) -> list[Job]:
     """Run every job that is due, and those that they make, one after the other in this thread, until none is left.
 
     Jobs go the way that they go in a server: same order, filters, retries, logs and outcomes. What is scheduled for later,
-    retries too, stays: turn the test clock on and drain again. A job that fails is no error here; it is in the list, and
+    retries too, stays: turn the test clock on and drain again. Nobody is asked for a forecast: carbon-aware jobs go by what
+    is known, and otherwise by their preferred time. A job that fails is no error here; it is in the list, and
     its traceback is logged. What ends a test does end it, also in the middle of a job: Ctrl-C, ``pytest.fail`` and the like.
 
     Arguments:
@@ -57,7 +60,8 @@ def drain(jobrunr: JobRunr, *, most: int = MOST) -> list[Job]:
     performer = jobrunr.performer(clock=storage)
     ran: list[JobId] = []
     with _registered(storage) as server, _keeping_logs(recorder, jobrunr.settings.log_level):
-        for job in _due(storage, server, jobrunr.fire(storage)):
+        await_forecast = AwaitForecast(storage, _Alone(), storage, Forecasts(storage, None), performer.filters_of)
+        for job in _due(storage, server, jobrunr.fire(storage), await_forecast):
             if len(ran) == most:
                 raise AssertionError(f"{most} jobs ran and more are due; do jobs make jobs without end?")
             ran.append(job.id)
@@ -67,15 +71,21 @@ def drain(jobrunr: JobRunr, *, most: int = MOST) -> list[Job]:
     return [found for job_id in in_order if (found := storage.get(job_id)) is not None]
 
 
-def _due(storage: StorageProvider, server: ServerRecord, fire: Fire) -> Iterator[Job]:
+class _Alone:
+    """There is no other master."""
+
+    is_master = True
+
+
+def _due(storage: StorageProvider, server: ServerRecord, fire: Fire, await_forecast: AwaitForecast) -> Iterator[Job]:
     """Jobs that are due, one by one: what is due is asked anew after each, which may have made or withdrawn some."""
     while True:
         storage.promote(1000)
         claimed = storage.claim(server.id, server.name, 1)
         if claimed:
             yield claimed[0]
-        elif not fire.fire_due():  # recurring jobs come last: what is still to be run would hold up theirs
-            return
+        elif not fire.fire_due() and not await_forecast.give_times():
+            return  # recurring jobs come last: what is still to be run would hold up theirs
 
 
 def _run(run: Run, performer: Performer, recorder: Recorder) -> None:

@@ -2,100 +2,36 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
-import msgspec
-
-from jobrunr.carbon import CarbonForecast, Forecast, choose_slot
+from jobrunr.carbon import LEAD, Forecast, Known, choose_slot
 from jobrunr.clock import Clock
 from jobrunr.errors import UnreadableJobError
 from jobrunr.filters import JobFilters
 from jobrunr.jobs import CarbonWindow, Job, JobUpdate
-from jobrunr.server.membership import Membership
+from jobrunr.server.forecasts import Forecasts
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.transitions import reschedule
 
-_log = logging.getLogger("jobrunr.server")
-
 BATCH = 1000
-INTERVAL = 60.0
-"""Seconds between two looks; less than `jobrunr.carbon.choosing.LEAD`, so that nobody misses his preferred time."""
+INTERVAL = 5.0
+"""Seconds between two looks at those whose time is near; new jobs that want to start soon are among them."""
 
-FRESH = timedelta(days=1)
-"""How long a forecast is good for that does not say when there is a newer one."""
-
-BETWEEN_TRIES = timedelta(hours=1)
-"""How long to wait when a forecast was not to be had."""
-
-FORECAST, PROBLEM = "carbon-forecast", "problem-carbon-forecast"
-"""The names of notes in the storage."""
+ALL_INTERVAL = timedelta(minutes=1)
+"""Between two looks at all that the same forecast may have to do with."""
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """What the storage keeps of forecasts, for whoever is master next."""
+class Mastership(Protocol):
+    """Knows whether the duties are ours."""
 
-    forecast: Forecast | None = None
-    tried_at: datetime
-    got_at: datetime | None = None
-
-
-class Forecasts:
-    """The forecast that is known, and a newer one about once a day.
-
-    Arguments:
-        storage: keeps it.
-        source: where to ask; None when nobody was named.
-    """
-
-    def __init__(self, storage: StorageProvider, source: CarbonForecast | None) -> None:
-        self._storage = storage
-        self._source = source
-
-    def current(self, now: datetime) -> Forecast | None:
-        """The newest forecast. A failure is noted as a problem; what was known before serves on."""
-        kept = self._read()
-        if self._source is None or not _is_due(kept, now):
-            return None if kept is None else kept.forecast
-        before = None if kept is None else kept.forecast
-        try:
-            forecast = self._source.fetch()
-        except Exception as error:  # noqa: BLE001 - a source may be the application's
-            _log.warning("there is no forecast of carbon intensity: %s", error)
-            self._storage.put_metadata(PROBLEM, f"There is no forecast of carbon intensity: {error}")
-            got_at = None if kept is None else kept.got_at
-            self._keep(Kept(forecast=before, tried_at=now, got_at=got_at))
-            return before
-        self._storage.put_metadata(PROBLEM, "")
-        self._keep(Kept(forecast=forecast, tried_at=now, got_at=now))
-        return forecast
-
-    def _read(self) -> Kept | None:
-        note = self._storage.get_metadata(FORECAST)
-        try:
-            return None if note is None else msgspec.json.decode(note, type=Kept)
-        except msgspec.MsgspecError:
-            return None
-
-    def _keep(self, kept: Kept) -> None:
-        self._storage.put_metadata(FORECAST, msgspec.json.encode(kept).decode())
-
-
-def _is_due(kept: Kept | None, now: datetime) -> bool:
-    """Whether to ask for a newer forecast."""
-    if kept is None:
-        return True
-    if kept.got_at is None or kept.got_at < kept.tried_at:
-        return now - kept.tried_at >= BETWEEN_TRIES
-    newer_at = kept.got_at + FRESH
-    if kept.forecast is not None and kept.forecast.next_at is not None:
-        newer_at = max(kept.forecast.next_at, kept.got_at + BETWEEN_TRIES)
-    return now >= newer_at
+    @property
+    def is_master(self) -> bool: ...
 
 
 class AwaitForecast:
-    """The duty that gives waiting jobs their time.
+    """The duty that gives waiting jobs their time. It looks at them in rounds, a batch in each tick.
 
     Arguments:
         storage: where they are.
@@ -108,7 +44,7 @@ class AwaitForecast:
     def __init__(
         self,
         storage: StorageProvider,
-        membership: Membership,
+        membership: Mastership,
         clock: Clock,
         forecasts: Forecasts,
         filters_of: Callable[[Job], JobFilters],
@@ -118,22 +54,50 @@ class AwaitForecast:
         self._clock = clock
         self._forecasts = forecasts
         self._filters_of = filters_of
+        self._last: Job | None = None
+        """The last job that this round has looked at; None between two rounds."""
+        self._until: datetime | None = None
+        """The latest preferred time that this round has to do with."""
+        self._all_seen: tuple[datetime, Forecast | None] | None = None
+        """When a round looked at all, and by which forecast."""
 
     def tick(self) -> float:
-        if self._membership.is_master:
-            self.give_times()
-        return INTERVAL  # being elected wakes us
+        if not self._membership.is_master:
+            self._last = self._all_seen = None
+            return 60.0  # being elected wakes us
+        self.give_times()
+        return INTERVAL if self._last is None else 0.0
 
     def give_times(self) -> int:
-        """Give those their time for whom it is known, and those who can wait no longer. Returns how many that were."""
-        waiting = self._storage.awaiting(BATCH)
-        if not waiting:
-            return 0
+        """Look at the next batch: give those their time for whom it is known, and those who can wait no longer. Returns how
+        many that were."""
+        batch = self._storage.awaiting(BATCH, self._last)
         now = self._clock.now()
-        forecast = self._forecasts.current(now)
-        updates = [update for job in waiting if (update := _given_time(job, forecast, now)) is not None]
-        written = self._storage.update(updates)
-        by_id = {job.id: job for job in waiting}
+        if not batch:
+            self._last = None
+            return 0
+        known = self._forecasts.look(now)
+        if self._last is None:
+            self._until = self._end_of_round(known.forecast, now)
+        self._last = batch[-1] if len(batch) == BATCH and self._goes_on_behind(batch[-1]) else None
+        return self._give(batch, known, now)
+
+    def _end_of_round(self, forecast: Forecast | None, now: datetime) -> datetime:
+        """Who prefers a later time can neither get it from this forecast, nor has to get it without one."""
+        soon = now + 2 * LEAD
+        if self._all_seen is not None and self._all_seen[1] == forecast and now - self._all_seen[0] < ALL_INTERVAL:
+            return soon
+        self._all_seen = now, forecast
+        ends_at = None if forecast is None else forecast.ends_at
+        return soon if ends_at is None else max(soon, ends_at)
+
+    def _goes_on_behind(self, job: Job) -> bool:
+        return job.run_at is not None and self._until is not None and job.run_at <= self._until
+
+    def _give(self, batch: Sequence[Job], known: Known, now: datetime) -> int:
+        updates = [update for job in batch if (update := _given_time(job, known, now)) is not None]
+        written = self._storage.update(updates) if updates else frozenset()
+        by_id = {job.id: job for job in batch}
         for update in updates:
             if update.job_id in written:
                 job = by_id[update.job_id]
@@ -141,8 +105,8 @@ class AwaitForecast:
         return len(written)
 
 
-def _given_time(job: Job, forecast: Forecast | None, now: datetime) -> JobUpdate | None:
-    slot = choose_slot(_window_of(job, now), forecast, now)
+def _given_time(job: Job, known: Known, now: datetime) -> JobUpdate | None:
+    slot = choose_slot(_window_of(job, now), known, now, since=job.state_at)
     return None if slot is None else reschedule(job, now, slot.start, slot.reason)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from jobrunr.carbon import is_worth_waiting, read_margin
+from jobrunr.carbon import FORECAST, Known, choose_slot, known_at, read_kept, read_margin
 from jobrunr.clock import Clock
 from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
@@ -60,8 +60,15 @@ class Fire:
             return 0
         # The storage has judged that they are due; our reading of its clock may lag by a few milliseconds.
         now = max(self._clock.now(), *(each.job.look_at for each in due if each.job.look_at is not None))
-        self._write([self._firing(each, now) for each in due])
+        known = self._known(due, now)
+        self._write([self._firing(each, now, known) for each in due])
         return len(due)
+
+    def _known(self, due: Sequence[DueRecurringJob], now: datetime) -> Known | None:
+        """What is known of forecasts; None when nobody has to know, or has anybody to ask."""
+        if not self._has_forecast or not any(read_margin(each.job.schedule)[1] for each in due):
+            return None
+        return known_at(now, read_kept(self._storage.get_metadata(FORECAST)))
 
     def _write(self, firings: Sequence[Firing]) -> None:
         try:
@@ -86,22 +93,25 @@ class Fire:
         _log.error("recurring job %r is halted until it is registered anew", refused.after.id, exc_info=error)
         self._storage.save_recurring(replace(refused.after, problem=problem, next_run_at=None, look_at=None))
 
-    def _firing(self, due: DueRecurringJob, now: datetime) -> Firing:
+    def _firing(self, due: DueRecurringJob, now: datetime, known: Known | None) -> Firing:
         job = due.job
         decided = plan(job, self._schedule_of, now, due.live, due.waiting, self._rules)
         if decided.after.problem is not None and job.problem is None:
             _log.error("recurring job %r is halted until it is registered anew: %s", job.id, decided.after.problem)
         for skips in decided.skips:
             _log.info("recurring job %r: %d run(s) up to %s skipped, %s", job.id, skips.count, skips.last, skips.reason)
-        runs = tuple(NewRun(run_at, self._new_job(job, run_at, now)) for run_at in decided.runs)
+        runs = tuple(NewRun(run_at, self._new_job(job, run_at, now, known)) for run_at in decided.runs)
         return Firing(after=decided.after, runs=runs, skips=decided.skips, ends=decided.ends)
 
-    def _new_job(self, job: RecurringJob, run_at: datetime, now: datetime) -> NewJob:
+    def _new_job(self, job: RecurringJob, run_at: datetime, now: datetime, known: Known | None) -> NewJob:
         margin = read_margin(job.schedule)[1]
-        window = None if margin is None else margin.window(run_at)
-        waits = window is not None and self._has_forecast and is_worth_waiting(window, now)
-        reason = f"run of recurring job {job.id}"
-        new = job.template.new_job(job.id, run_at, reason, window if waits else None)
-        if run_at > now and not waits:  # its window has begun, its time has not come
-            new = replace(new, state=JobState.SCHEDULED)
+        reason, start, window = f"run of recurring job {job.id}", run_at, None
+        if margin is not None and known is not None:
+            window = margin.window(run_at)
+            slot = choose_slot(window, known, now)
+            if slot is not None:
+                reason, start, window = f"{reason}; {slot.reason}", slot.start, None
+        new = job.template.new_job(job.id, run_at, reason, window)
+        if start > now and window is None:  # its window has begun, its time has not come
+            new = replace(new, state=JobState.SCHEDULED, run_at=start)
         return self._filters_of(job).creating(new)
