@@ -148,11 +148,11 @@ def _opener(opened: list[socket.socket]) -> OpenerDirector:
             super().connect()
             opened.append(self.sock)
 
-    class PlainHandler(HTTPHandler):
+    class OverHttp(HTTPHandler):
         def http_open(self, req: Request) -> Any:
             return self.do_open(Plain, req)
 
-    class SecureHandler(HTTPSHandler):
+    class OverHttps(HTTPSHandler):
         def https_open(self, req: Request) -> Any:
             return self.do_open(Secure, req)
 
@@ -160,8 +160,8 @@ def _opener(opened: list[socket.socket]) -> OpenerDirector:
     for handler in (
         ProxyHandler(),
         UnknownHandler(),
-        PlainHandler(),
-        SecureHandler(),
+        OverHttp(),
+        OverHttps(),
         HTTPDefaultErrorHandler(),
         HTTPRedirectHandler(),
         HTTPErrorProcessor(),
