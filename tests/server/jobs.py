@@ -104,6 +104,11 @@ def wait_until_cancelled(key: str) -> None:
     context.raise_if_cancelled()
 
 
+def wait_until_cancelled_or_not(key: str, waits: bool) -> None:
+    if waits:
+        wait_until_cancelled(key)
+
+
 async def wait_until_cancelled_async(key: str) -> None:
     gates[key + " began"].set()
     try:

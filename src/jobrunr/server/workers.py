@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, TypeVar
-from uuid import UUID
 
 from jobrunr.errors import JobCancelledError
 from jobrunr.server.performer import Performer, Prepared
@@ -54,8 +53,9 @@ class Workers:
         self._lock = threading.Lock()
         self._free = slots
         self._waiting: deque[Run] = deque()
-        self._running: dict[UUID | None, Run] = {}
-        """By token: a job may be here twice, once as its present run and once as one that was taken away and goes on."""
+        self._running: set[Run] = set()
+        """Runs, not jobs: a job may be here twice, once as its present run and once as one that was taken away and goes on.
+        The jobs of one claim share their token."""
         self._closing = False
         self._duration = 0.0
         self._inbox: SimpleQueue[Run | None] = SimpleQueue()
@@ -110,13 +110,13 @@ class Workers:
         """Runs that are begun, claimed more than so many seconds ago, and not told to end yet."""
         limit = time.monotonic() - longer_than
         with self._lock:
-            return [run for run in self._running.values() if run.claimed_at <= limit and run.end is None]
+            return [run for run in self._running if run.claimed_at <= limit and run.end is None]
 
     def cancel(self, claim: Claim, end: RunEnd) -> bool:
         """Tell a run to end. Whether it was here."""
         with self._lock:
-            run = self._running.get(claim.token)
-            waiting = next((r for r in self._waiting if r.job.claim_token == claim.token), None)
+            run = next((run for run in self._running if run.claim == claim), None)
+            waiting = next((run for run in self._waiting if run.claim == claim), None)
             if waiting is not None:
                 self._waiting.remove(waiting)
         if run is not None:
@@ -133,7 +133,7 @@ class Workers:
     def give_up(self) -> list[Run]:
         """Stop caring about the runs that are left; what they still bring is ignored."""
         with self._lock:
-            left = [run for run in self._running.values() if not run.is_over]
+            left = [run for run in self._running if not run.is_over]
             for run in left:
                 run.is_over = True
         return left
@@ -168,12 +168,12 @@ class Workers:
         run = self._waiting.popleft()
         self._free -= 1
         run.begun_at = time.monotonic()
-        self._running[run.job.claim_token] = run
+        self._running.add(run)
         return run
 
     def _put_back(self, run: Run) -> None:
         """With the lock held: this run waits again."""
-        del self._running[run.job.claim_token]
+        self._running.discard(run)
         run.begun_at = 0.0
         self._free += 1
         self._waiting.appendleft(run)
@@ -186,7 +186,7 @@ class Workers:
         if outcome is not None and is_wanted:
             self._complete(outcome)
         with self._lock:
-            self._running.pop(run.job.claim_token, None)
+            self._running.discard(run)
             self._free += 1
             self._duration = _moving_mean(self._duration, time.monotonic() - run.begun_at)
             if not self._waiting and not self._running:

@@ -181,7 +181,8 @@ class StorageProvider(ABC):
     def claim(self, server_id: UUID, server_name: str, limit: int, queues: Collection[str] = ()) -> list[Job]:
         """Take up to `limit` ENQUEUED jobs: highest priority first, then the one that has been ENQUEUED longest, then by id.
 
-        Each is PROCESSING afterwards, under a token that was never used before. No job is given to two callers.
+        Each is PROCESSING afterwards, under a token that was never used before; those of one claim may share it. No job is
+        given to two callers.
         A server that is not registered (any more) gets nothing. When the answer to a claim was lost (an exception was
         raised here although the database may have done it), the next claim of the same server brings those jobs first.
 

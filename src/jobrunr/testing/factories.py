@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from jobrunr import transitions
 from jobrunr.history import ExceptionRecord
-from jobrunr.ids import JobId
+from jobrunr.ids import JobId, new_token
 from jobrunr.jobs import Job, JobDetails, JobUpdate, NewJob
 from jobrunr.recurring_job import Firing, JobTemplate, NewRun, RecurringJob
 from jobrunr.server_record import ServerRecord
@@ -76,7 +76,7 @@ def _through_life(state: JobState, at: datetime) -> Job:
         case JobState.ENQUEUED:
             return inserted(a_job(), at)
     server = a_server()
-    running = claimed(inserted(a_job(), at), server.id, server.name, at)
+    running = claimed(inserted(a_job(), at), server.id, server.name, new_token(), at)
     end = None if state is JobState.PROCESSING else _ENDS[state](running, at)
     return running if end is None else updated(running, end)
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from jobrunr.clock import Clock, SystemClock
 from jobrunr.errors import OptionError, StorageError
-from jobrunr.ids import JobId
+from jobrunr.ids import JobId, new_token
 from jobrunr.jobs import Job, JobUpdate, NewJob
 from jobrunr.recurring_job import Firing, RecurringJob, RecurringRun
 from jobrunr.server_record import ServerRecord
@@ -109,10 +109,11 @@ class MemoryStorageProvider(StorageProvider):
     def claim(self, server_id: UUID, server_name: str, limit: int, queues: Collection[str] = ()) -> list[Job]:
         with self._transaction() as now:
             taken: list[Job] = []
+            token = new_token()
             if server_id not in self._servers:
                 return taken
             while len(taken) < limit and (job := self._jobs.first_enqueued(queues)) is not None:
-                taken.append(claimed(job, server_id, server_name, now))
+                taken.append(claimed(job, server_id, server_name, token, now))
                 self._jobs.put(taken[-1])
             return taken
 

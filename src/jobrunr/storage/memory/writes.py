@@ -8,7 +8,6 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from jobrunr.history import StateChange, write_lines
-from jobrunr.ids import new_token
 from jobrunr.jobs import EXPIRED, Job, JobUpdate, NewJob, encode_extras, encode_labels
 from jobrunr.states import JobState
 from jobrunr.transitions import expiry
@@ -37,13 +36,13 @@ def inserted(job: NewJob, now: datetime) -> Job:
     )
 
 
-def claimed(job: Job, server_id: UUID, server_name: str, now: datetime) -> Job:
-    """A job that a server has taken."""
+def claimed(job: Job, server_id: UUID, server_name: str, token: UUID, now: datetime) -> Job:
+    """A job that a server has taken under a token."""
     return replace(
         job,
         state=JobState.PROCESSING,
         version=job.version + 1,
-        claim_token=new_token(),
+        claim_token=token,
         attempts=job.attempts + 1,
         state_at=now,
         started_at=now,
