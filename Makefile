@@ -24,12 +24,12 @@ demo: $(RUNTIME) ## run the library on this machine's own Python sources, with S
 check: $(DEV) ## all that can be judged without running: format, lint, types, floors, links
 	@$(MAKE) --no-print-directory --keep-going lint types links
 
-test: $(DEV) ## every test on everything that can be had: SQLite, PostgreSQL, MariaDB, old and new versions
+test: $(DEV) ## every test on everything that can be had: SQLite, PostgreSQL, MariaDB, a browser, old and new versions
 	@$(MAKE) --no-print-directory --keep-going test-compat test-all
 
 test-all: $(DEV)
 	@$(BIN)/python -m coverage erase
-	@$(BIN)/python tools/services.py $(BIN)/python -m coverage run -m pytest -n 2 $(ARGS)
+	@$(BIN)/python tools/services.py --browser $(BIN)/python -m coverage run -m pytest -n 2 $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	@printf 'Coverage of lines and branches in percent: ' && $(BIN)/python -m coverage report --format=total
 
@@ -74,7 +74,7 @@ $(BIN)/python:
 
 $(RUNTIME): pyproject.toml | $(BIN)/python
 	@echo "Installing JobRunr ..."
-	@$(PIP) install --quiet --editable .
+	@$(PIP) install --quiet --editable '.[dashboard]'
 	@touch $@
 
 $(DEV): pyproject.toml | $(BIN)/python

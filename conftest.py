@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobrunr import Job, JobRunr, JobState, NewJob, declarations
+from jobrunr import Job, JobQuery, JobRunr, JobState, NewJob, declarations
 
 pytest_plugins = ["pytester"]
 
@@ -37,6 +37,7 @@ def names_in_docstrings(request: pytest.FixtureRequest) -> Iterator[None]:
             send_welcome=send_welcome,
             print_report=print_report,
             Job=Job,
+            JobQuery=JobQuery,
             JobRunr=JobRunr,
             JobState=JobState,
             NewJob=NewJob,

@@ -68,7 +68,7 @@ def lowest_versions() -> tuple[str, ...]:
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *(one for extra in extras if extra not in ("test", "dev") for one in extras[extra])]
-    return tuple(one.replace(">=", "==") for one in wanted)
+    return tuple(one.replace(">=", "==") for one in wanted if not one.startswith("jobrunr["))
 
 
 def other_pythons() -> dict[str, str]:

@@ -1,12 +1,15 @@
 """Run a command with the databases that the test-suite wants, and say at the end which could not be had.
 
-    python tools/services.py python -m pytest
+    python tools/services.py --browser python -m pytest
 
 For each database, the first of these that works: the SQLAlchemy URL in JOBRUNR_TEST_POSTGRESQL or JOBRUNR_TEST_MARIADB;
 the server at the usual local address; a server of our own, started from the programs on this machine, which are installed
 with apt when we are root; a container of Docker Compose. The command finds the URLs in these two variables. The database
 inside a local server is made for this run and dropped after it; what was started is stopped. With CI=true, a missing
 database is a failure.
+
+With --browser there is a Chromium, too: that of this machine, or one that is installed with apt. The command finds its path
+in JOBRUNR_TEST_BROWSER.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ IS_ROOT = os.geteuid() == 0
 ON_CI = os.environ.get("CI") == "true"
 COMPOSE = ["docker", "compose", "--file", str(Path(__file__).with_name("compose.yaml"))]
 PATIENCE = 60.0
+BROWSER_VARIABLE = "JOBRUNR_TEST_BROWSER"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 class UnavailableError(Exception):
@@ -136,12 +141,7 @@ def on_our_own_server(database: Database, stack: ExitStack) -> URL:
 
 
 def with_apt(database: Database, stack: ExitStack) -> URL:
-    if not IS_ROOT or shutil.which("apt-get") is None:
-        raise UnavailableError("it cannot be installed with apt, which needs root on Debian")
-    print(f"Installing {database.apt_package} with apt ...", flush=True)
-    with services_kept_from_starting():
-        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", database.apt_package]):
-            run(["apt-get", "--quiet=2", *arguments], env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    install(database.apt_package)
     return on_our_own_server(database, stack)
 
 
@@ -159,6 +159,15 @@ def with_docker(database: Database, stack: ExitStack) -> URL:
     return stack.enter_context(own_database(usual.set(host=host, port=int(port))))
 
 
+def install(apt_package: str) -> None:
+    if not IS_ROOT or shutil.which("apt-get") is None:
+        raise UnavailableError("it cannot be installed with apt, which needs root on Debian")
+    print(f"Installing {apt_package} with apt ...", flush=True)
+    with services_kept_from_starting():
+        for arguments in (["update"], ["install", "--yes", "--no-install-recommends", apt_package]):
+            run(["apt-get", "--quiet=2", *arguments], env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+
+
 WAYS = (at_local_address, on_our_own_server, with_apt, with_docker)
 
 
@@ -171,6 +180,27 @@ def find(database: Database, stack: ExitStack) -> URL:
         except UnavailableError as reason:
             reasons.append(str(reason))
     raise UnavailableError("; ".join(reasons))
+
+
+# -- the browser
+
+
+def find_browser() -> str:
+    """The path of a Chromium."""
+    said = os.environ.get(BROWSER_VARIABLE)
+    found = shutil.which(said) if said else browser_here()
+    if said and found is None:
+        raise UnavailableError(f"there is no program {said}")
+    if found is None:
+        install("chromium")
+        found = browser_here()
+    if found is None:
+        raise UnavailableError("apt installed none")
+    return found
+
+
+def browser_here() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 # -- the parts of these ways
@@ -290,9 +320,9 @@ def run(command: list[str], env: dict[str, str] | None = None) -> str:
 
 
 def main(command: list[str]) -> int:
-    found, missing = ["memory", "SQLite"], []
+    wants_browser = command[0] == "--browser"
+    found, missing, environ = ["memory", "SQLite"], [], dict(os.environ)
     with ExitStack() as stack:
-        environ = dict(os.environ)
         for database in DATABASES:
             try:
                 url = find(database, stack)
@@ -302,7 +332,13 @@ def main(command: list[str]) -> int:
             else:
                 environ[database.variable] = url.render_as_string(hide_password=False)
                 found.append(f"{database.name} {ask_version(url)}")
-        status = subprocess.run(command, env=environ, check=False).returncode
+        if wants_browser:
+            try:
+                environ[BROWSER_VARIABLE] = find_browser()
+                found.append("Chromium")
+            except UnavailableError as reason:
+                missing.append(f"The pages were NOT tested in a browser: {reason}. Set {BROWSER_VARIABLE} to a Chromium.")
+        status = subprocess.run(command[wants_browser:], env=environ, check=False).returncode
     print(f"Ran on {', '.join(found)}.", *missing, sep="\n", flush=True)
     return status or int(ON_CI and bool(missing))
 

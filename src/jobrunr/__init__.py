@@ -24,16 +24,19 @@ from jobrunr.options import job
 from jobrunr.recurring_job import Misfire, RecurringJob, RecurringRun, SkipReason
 from jobrunr.retries import ExponentialBackoff, FixedDelays, GiveUp, Retry, RetryDecision, RetryPolicy
 from jobrunr.scheduler.job_scheduler import JobScheduler
+from jobrunr.scheduler.job_steering import BulkChange
 from jobrunr.server.background_job_server import BackgroundJobServer
+from jobrunr.server_record import ServerRecord
 from jobrunr.settings import Settings
 from jobrunr.states import JobState
-from jobrunr.storage.contract import JobPage, LogLine, StorageProvider
+from jobrunr.storage.contract import FailureGroup, JobCount, JobOrder, JobPage, JobQuery, LogLine, StorageProvider
 from jobrunr.version import VERSION as __version__  # noqa: N811 - the name that everybody looks for
 
 logging.getLogger("jobrunr").addHandler(logging.NullHandler())  # quiet until the application sets up its logging
 
 __all__ = [
     "BackgroundJobServer",
+    "BulkChange",
     "CarbonAware",
     "CarbonForecast",
     "Cron",
@@ -41,15 +44,19 @@ __all__ = [
     "DoNotRetry",
     "ExceptionRecord",
     "ExponentialBackoff",
+    "FailureGroup",
     "FixedDelays",
     "Forecast",
     "ForecastSlot",
     "GiveUp",
     "Job",
     "JobContext",
+    "JobCount",
     "JobFilter",
     "JobId",
+    "JobOrder",
     "JobPage",
+    "JobQuery",
     "JobRunr",
     "JobRunrError",
     "JobScheduler",
@@ -63,6 +70,7 @@ __all__ = [
     "Retry",
     "RetryDecision",
     "RetryPolicy",
+    "ServerRecord",
     "Settings",
     "SkipReason",
     "StateChange",

@@ -38,9 +38,10 @@ class SyncedClock:
 
     def sync(self) -> None:
         """Read the database's clock anew."""
-        before = self._monotonic()
         read = self._source()
-        self._anchor = (read, (before + self._monotonic()) / 2)
+        # As if it had been read when the answer came. So we are late by what the answer took, and never ahead: what we write
+        # happened, by the clock of the database, before anything that it notes afterwards.
+        self._anchor = (read, self._monotonic())
 
     def now(self) -> datetime:
         if self._anchor is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
+import traceback
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,13 +13,13 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar, overload
 
 from jobrunr.clock import Clock
-from jobrunr.errors import JobCancelledError, NoCurrentJobError
+from jobrunr.errors import JobCancelledError, MetadataError, NoCurrentJobError
 from jobrunr.ids import JobId
 from jobrunr.jobs import ANYTHING, Job, decode_stored
-from jobrunr.json_values import NotStorableError, to_strict_json
+from jobrunr.json_values import NotStorableError, find_difference, to_strict_json
 from jobrunr.progress import PROGRESS, ProgressBar
 from jobrunr.states import JobState
-from jobrunr.texts import storable
+from jobrunr.texts import shortened, storable
 
 T = TypeVar("T")
 
@@ -25,6 +27,12 @@ METADATA = "metadata."
 """Prefix of the keys under which a job's metadata is stored."""
 
 MAX_KEY_LENGTH = 100
+
+MAX_LOGGED_TRACEBACK_SIZE = 4096
+"""Bytes of a traceback in a line of the log; the middle of a longer one is left out."""
+
+ExceptionToLog = BaseException | bool | None
+"""True for the one that is being handled."""
 
 
 class RunJournal(Protocol):
@@ -176,26 +184,36 @@ class JobContext:
 
 
 class JobLog:
-    """Writes lines that are kept with the job, attempt by attempt. Arguments are filled in as in the module ``logging``."""
+    """Writes lines that are kept with the job, attempt by attempt. Arguments are those of the module ``logging``."""
 
     def __init__(self, context: JobContext) -> None:
         self._context = context
 
-    def debug(self, message: str, *args: object) -> None:
-        self.log(logging.DEBUG, message, *args)
+    def debug(self, message: object, *args: object, exc_info: ExceptionToLog = None) -> None:
+        self.log(logging.DEBUG, message, *args, exc_info=exc_info)
 
-    def info(self, message: str, *args: object) -> None:
-        self.log(logging.INFO, message, *args)
+    def info(self, message: object, *args: object, exc_info: ExceptionToLog = None) -> None:
+        self.log(logging.INFO, message, *args, exc_info=exc_info)
 
-    def warning(self, message: str, *args: object) -> None:
-        self.log(logging.WARNING, message, *args)
+    def warning(self, message: object, *args: object, exc_info: ExceptionToLog = None) -> None:
+        self.log(logging.WARNING, message, *args, exc_info=exc_info)
 
-    def error(self, message: str, *args: object) -> None:
-        self.log(logging.ERROR, message, *args)
+    def error(self, message: object, *args: object, exc_info: ExceptionToLog = None) -> None:
+        self.log(logging.ERROR, message, *args, exc_info=exc_info)
 
-    def log(self, level: int, message: str, *args: object) -> None:
+    def exception(self, message: object, *args: object, exc_info: ExceptionToLog = True) -> None:
+        """An error, with the traceback of the exception that is being handled."""
+        self.error(message, *args, exc_info=exc_info)
+
+    def critical(self, message: object, *args: object, exc_info: ExceptionToLog = None) -> None:
+        self.log(logging.CRITICAL, message, *args, exc_info=exc_info)
+
+    def log(self, level: int, message: object, *args: object, exc_info: ExceptionToLog = None) -> None:
         context = self._context
         text = _filled_in(str(message), args)
+        error = sys.exception() if exc_info is True else exc_info
+        if isinstance(error, BaseException):
+            text = f"{text}\n{_traceback_of(error)}"
         context._journal.log(context._job, context._clock.now(), level, text)  # noqa: SLF001 - one thing in two classes
 
 
@@ -210,43 +228,57 @@ def _filled_in(message: str, args: tuple[object, ...]) -> str:
         return f"{message} {args!r}"
 
 
+def _traceback_of(error: BaseException) -> str:
+    try:
+        text = "".join(traceback.format_exception(error)).rstrip()
+    except Exception:  # noqa: BLE001 - the exception is user code: to show it can raise anything
+        text = f"{type(error).__qualname__}: (its traceback cannot be shown)"
+    return shortened(storable(text), MAX_LOGGED_TRACEBACK_SIZE)
+
+
 class JobMetadata(MutableMapping[str, Any]):
-    """A mapping that is kept with the job: plain JSON values under keys of your choice."""
+    """A mapping that is kept with the job: plain JSON values under keys of your choice.
+
+    A value that is read is a copy of what is stored: assign it again to keep what was changed inside it.
+    """
 
     def __init__(self, context: JobContext) -> None:
         self._context = context
         stored = context._journal.read(context._job)  # noqa: SLF001 - one thing in two classes
-        self._values = {
-            key.removeprefix(METADATA): decode_stored(context._job.id, key, value, ANYTHING)  # noqa: SLF001
+        self._texts = {
+            key.removeprefix(METADATA): value
             for key, value in stored.items()
             if key.startswith(METADATA) and value != _REMOVED
         }
 
     def __getitem__(self, key: str) -> Any:
-        return self._values[key]
+        return decode_stored(self._context.id, METADATA + key, self._texts[key], ANYTHING)
 
     def __setitem__(self, key: str, value: Any) -> None:
         if not _is_key(key):
-            raise ValueError(f"metadata[{key!r:.200}] cannot be kept: a key is a text of 1 to {MAX_KEY_LENGTH} characters.")
+            raise MetadataError(key, f"a key is a text of 1 to {MAX_KEY_LENGTH} characters")
         try:
             text = to_strict_json(value).decode()
         except NotStorableError as error:
-            raise ValueError(f"metadata[{key!r}] cannot be {value!r}: {error}. Use plain JSON data.") from None
+            raise MetadataError(key, f"{error}. Use plain JSON data") from None
+        difference = find_difference(value, ANYTHING.decode(text))
+        if difference:
+            raise MetadataError(key, f"{difference}. Use plain JSON data, such as a list in place of a tuple or set")
         self._write(key, text)
-        self._values[key] = value
+        self._texts[key] = text
 
     def __delitem__(self, key: str) -> None:
-        del self._values[key]
+        del self._texts[key]
         self._write(key, _REMOVED)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter(self._texts)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._texts)
 
     def __repr__(self) -> str:
-        return f"JobMetadata({self._values!r})"
+        return f"JobMetadata({dict(self)!r})"
 
     def _write(self, key: str, value: str) -> None:
         self._context._journal.put(self._context._job, METADATA + key, value)  # noqa: SLF001

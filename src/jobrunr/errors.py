@@ -13,6 +13,9 @@ from uuid import UUID
 class JobRunrError(Exception):
     """The root of all errors of this library."""
 
+    stored: tuple[UUID, ...] = ()
+    """The ids of the jobs that `enqueue_many` had stored when it met this error, in the order of the calls."""
+
 
 # -- creating jobs
 
@@ -31,12 +34,10 @@ class TargetNotImportableError(JobRefusedError):
 class TargetNotOfferedError(JobRefusedError):
     """The target is no part of this application's own code and nobody allowed it (``allowed_targets``)."""
 
-    def __init__(self, target: str, why: str) -> None:
+    def __init__(self, target: str, why: str, instead: str | None = None) -> None:
         self.target = target
-        super().__init__(
-            f"{target!r} is not offered as a job: {why}. To offer it, mark the function with @job, "
-            f"or add {target!r} to the setting allowed_targets."
-        )
+        instead = instead or f"To offer it, mark the function with @job, or add {target!r} to the setting allowed_targets."
+        super().__init__(f"{target!r} is not offered as a job: {why}. {instead}")
 
 
 class ArgumentError(JobRefusedError):
@@ -92,12 +93,29 @@ class NoRunError(ScheduleError):
 # -- looking at and steering jobs
 
 
+class WrongIdError(JobRunrError, ValueError):
+    """What was given as the id of a job is none, or no id can be made of a key."""
+
+    def __init__(self, value: object, why: str) -> None:
+        super().__init__(f"{value!r:.200} {why}")
+
+
 class JobNotFoundError(JobRunrError):
     """No job has this id (any more)."""
 
     def __init__(self, job_id: UUID) -> None:
         self.job_id = job_id
         super().__init__(f"There is no job {job_id}. It may have been removed after its time in DELETED was over.")
+
+
+class ServerNotFoundError(JobRunrError):
+    """No server is registered under this id (any more)."""
+
+    def __init__(self, server_id: UUID) -> None:
+        self.server_id = server_id
+        super().__init__(
+            f"There is no server {server_id}. It has stopped, or was taken for dead and registered anew under another id."
+        )
 
 
 class IllegalJobStateChangeError(JobRunrError):
@@ -170,6 +188,13 @@ class NoCurrentJobError(JobRunrError, LookupError):
         )
 
 
+class MetadataError(JobRunrError, ValueError):
+    """A key or a value cannot be kept in ``ctx.metadata``."""
+
+    def __init__(self, key: object, why: str) -> None:
+        super().__init__(f"metadata[{key!r:.200}] cannot be kept: {why}.")
+
+
 class JobCancelledError(JobRunrError):
     """The running job was deleted or given to another server; raised by ``ctx.raise_if_cancelled()``."""
 
@@ -231,6 +256,16 @@ class TargetForbiddenError(CannotRunError):
         )
 
 
+class NoInstanceError(CannotRunError):
+    """The class of a method needs arguments, and the application says nowhere how an instance is made."""
+
+    def __init__(self, cls: type, why: str) -> None:
+        super().__init__(
+            f"{cls.__qualname__} cannot be made without arguments: {why}. "
+            f"Pass JobRunr(activator=...) a function that takes a class and returns an instance of it."
+        )
+
+
 class ArgumentsUnreadableError(CannotRunError):
     """The stored arguments do not fit the function (any more)."""
 
@@ -278,6 +313,16 @@ class SchemaMissingError(StorageSetupError):
         )
 
 
+class TableMissingError(StorageSetupError):
+    """One of the tables is not there (any more)."""
+
+    def __init__(self, where: str, why: str, prefix: str) -> None:
+        super().__init__(
+            f"A table is missing in {where}: {why}. Was it dropped? Bring it back from a backup; or, to begin anew, drop "
+            f"all tables that begin with {prefix!r} and run `jobrunr migrate`."
+        )
+
+
 class SchemaNewerError(StorageSetupError):
     """The tables were made by a newer version of this library."""
 
@@ -307,6 +352,31 @@ class WrongSettingError(SettingsError):
 
     def __init__(self, name: str, value: object, source: str, allowed: str) -> None:
         super().__init__(f"Setting {name} cannot be {value!r} (from {source}). Allowed: {allowed}.")
+
+
+class MissingExtraError(JobRunrError):
+    """A part of this library needs packages that are not installed."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(f"{what} needs {package}, which is not installed: pip install 'jobrunr[{extra}]'")
+
+
+class DashboardAccessError(JobRunrError):
+    """Nobody said who may use the dashboard, and it is not made for everybody by accident."""
+
+    def __init__(self, where: str = "") -> None:
+        super().__init__(
+            f"Who may use the dashboard{where}? Say so: with dashboard(authorize=…), which looks at a request; with the "
+            f"setting dashboard_users, for which `jobrunr dashboard-user NAME` makes a line; or with the settings "
+            f"dashboard_openid_…. If everybody who reaches it may do everything: insecure=True, or --insecure."
+        )
+
+
+class DashboardAddressError(JobRunrError):
+    """The dashboard cannot listen where it was told to."""
+
+    def __init__(self, host: str, port: int, why: str) -> None:
+        super().__init__(f"The dashboard cannot listen on {host}, port {port}: {why}. Choose another --host or --port.")
 
 
 class MissingDriverError(JobRunrError):

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Iterable
 from uuid import UUID
 
-from jobrunr.jobs import Job, NewJob
+from jobrunr.errors import OptionError
+from jobrunr.jobs import Job, NewJob, checked_job
 from jobrunr.retries import RetryDecision
 from jobrunr.states import JobState
 
@@ -25,7 +26,8 @@ class JobFilter:
     """
 
     def creating(self, job: NewJob) -> NewJob | None:
-        """A job is about to be stored. Return another value to store that instead."""
+        """A job is about to be stored. Return another value to store that instead; one that cannot be stored is logged, and
+        the job stored as it was."""
 
     def created(self, job: NewJob) -> None:
         """The job was stored. Not called when its id existed already."""
@@ -73,7 +75,7 @@ class JobFilters:
     def creating(self, job: NewJob) -> NewJob:
         for each in self._hooks["creating"]:
             try:
-                job = each.creating(job) or job
+                job = _checked(each.creating(job), job)
             except BaseException as error:  # noqa: BLE001 - whatever a filter raises
                 _report(error, each, "creating", job.id)
         return job
@@ -114,6 +116,15 @@ class JobFilters:
 
 
 _HOOKS = ("creating", "created", "elect_state", "state_changed", "processing", "succeeded", "failed", "failed_after_retries")
+
+
+def _checked(made: object, job: NewJob) -> NewJob:
+    """What a filter made of a job, if it can be stored."""
+    if made is None or made is job:
+        return job
+    if not isinstance(made, NewJob):
+        raise OptionError(f"{made!r:.200} is no NewJob; return None, or msgspec.structs.replace(job, ...).")
+    return checked_job(made)
 
 
 def _report(error: BaseException, failed: JobFilter, hook: str, job_id: UUID) -> None:

@@ -23,6 +23,9 @@ class ExceptionRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str
     traceback: str = ""
     """The formatted traceback with its chain of causes, cut in the middle when it is long."""
+    place: str = ""
+    """Where it was raised, ``shop/mail.py:42 in send``: the innermost frame that lies neither in an installed package nor in
+    the standard library, or just the innermost."""
 
 
 class StateChange(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -38,6 +41,8 @@ class StateChange(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     attempt: int | None = None
     """For PROCESSING: 1 for the first time that a server took the job."""
     exception: ExceptionRecord | None = None
+    by: str | None = None
+    """Who did it, if somebody did it by hand."""
 
 
 _encoder = msgspec.json.Encoder()

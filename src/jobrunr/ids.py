@@ -8,6 +8,8 @@ import threading
 import time
 from uuid import UUID, uuid4, uuid5
 
+from jobrunr.errors import WrongIdError
+
 _KEYS = UUID(
     "6f1d2c1e-5d5e-5c8c-9c39-2f6f2f0b6c11"
 )  # our own namespace, so that keys never collide with other uses of uuid5
@@ -37,7 +39,13 @@ class JobId(UUID):
         """The id that belongs to a key of your own (an order number, a message id): the same key gives the same id.
 
         Two nodes that enqueue under the same key make one job.
+
+        Raises:
+            WrongIdError: the key is no text, or empty.
         """
+        given: object = key
+        if not isinstance(given, str) or not given:
+            raise WrongIdError(key, "is no key; a key is a text that is not empty, such as f'order-{order.id}'.")
         return cls(int=uuid5(_KEYS, key).int)
 
     @classmethod
@@ -45,14 +53,14 @@ class JobId(UUID):
         """Turn a UUID, or the text of one, into a `JobId`.
 
         Raises:
-            ValueError: it is neither.
+            WrongIdError: it is neither.
         """
         if isinstance(value, cls):
             return value
         try:
             return cls(int=(value if isinstance(value, UUID) else UUID(value)).int)
         except (ValueError, TypeError, AttributeError):  # what UUID raises depends on what it is given
-            raise ValueError(f"{value!r} is no UUID, as a job's id is; JobId.from_key(...) makes one of a key.") from None
+            raise WrongIdError(value, "is no UUID, as a job's id is; JobId.from_key(...) makes one of a key.") from None
 
 
 def new_token() -> UUID:

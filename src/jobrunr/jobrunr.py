@@ -9,15 +9,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from jobrunr.carbon import CarbonForecast, HttpForecast
 from jobrunr.clock import Clock, SyncedClock
-from jobrunr.errors import WrongSettingError
+from jobrunr.errors import MissingExtraError, NoInstanceError, UnknownSettingError, WrongSettingError
 from jobrunr.filters import JobFilter, JobFilters
 from jobrunr.module_places import application_of
 from jobrunr.registry import JobActivator, JobRegistry
 from jobrunr.retries import POLICIES, ExponentialBackoff, FixedDelays, RetryPolicy, can_be_called, is_policy
+from jobrunr.run_figures import RunFigures
 from jobrunr.scheduler.job_builder import JobBuilder
 from jobrunr.scheduler.job_scheduler import JobScheduler
 from jobrunr.scheduler.recurring_jobs import RecurringJobs
@@ -27,12 +28,18 @@ from jobrunr.server.duties.fire import Fire
 from jobrunr.server.forecasts import Forecasts
 from jobrunr.server.performer import Performer
 from jobrunr.settings import Settings, change_settings, load_settings
+from jobrunr.settings_in_code import ApplicationSettings, ServerSettings
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.storage.memory import MemoryStorageProvider
 from jobrunr.version import VERSION
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+    from starlette.applications import Starlette
+
+    from jobrunr.dashboard.guard import Authorize
+    from jobrunr.dashboard.redaction import Redact
+    from jobrunr.dashboard.wsgi import WsgiDashboard
 
 
 class JobRunr:
@@ -69,9 +76,9 @@ class JobRunr:
         retry: RetryPolicy | None = None,
         application: str | None = None,
         carbon_forecast: CarbonForecast | None = None,
-        **settings: Any,
+        **settings: Unpack[ApplicationSettings],
     ) -> None:
-        filters = _checked(activator, filters, retry)
+        filters = _checked(activator, filters, retry, application)
         if isinstance(storage, str):
             settings["url"] = storage
         if isinstance(retry, FixedDelays):
@@ -87,6 +94,7 @@ class JobRunr:
         self._retry = _retry_of(self.settings) if retry is None else retry
         self.registry = JobRegistry(application or _application_of_caller(), self.settings.allowed_targets)
         """Which functions are offered as jobs."""
+        self._run_figures = RunFigures()
         self._carbon_forecast = carbon_forecast or _forecast_of(self.settings)
         builder = JobBuilder(self.registry, self.settings, self.filters)
         recurring = RecurringJobs(lambda: self.storage, builder, self.registry, self.filters, self.settings.zone)
@@ -118,16 +126,22 @@ class JobRunr:
                 self._storage = _storage_provider(self._given, self.settings)
             return self._storage
 
-    def server(self, **settings: Any) -> BackgroundJobServer:
+    def server(self, **settings: Unpack[ServerSettings]) -> BackgroundJobServer:
         """A server for this process; start it with ``with``, or by hand.
 
         Arguments:
             settings: any setting that concerns servers: ``workers``, ``queues``, ``server_name``, ``poll_interval`` ...
 
+        Raises:
+            SettingsError: a setting has an unknown name, a wrong value, or concerns more than one server.
+
         >>> with JobRunr("memory://").server(workers=2) as server:
         ...     server.is_master
         True
         """
+        strange = settings.keys() - ServerSettings.__annotations__.keys()
+        if strange:
+            raise UnknownSettingError(min(strange), "server(...)", ServerSettings.__annotations__)
         own = change_settings(self.settings, settings)
         clock = SyncedClock(self.storage.now)
         return BackgroundJobServer(
@@ -139,8 +153,77 @@ class JobRunr:
             recurring=self.scheduler.recurring,
             fire=self.fire(clock, own),
             forecasts=Forecasts(self.storage, self._carbon_forecast),
+            figures=self._run_figures,
             version=VERSION,
         )
+
+    def dashboard(
+        self,
+        *,
+        authorize: Authorize | None = None,
+        insecure: bool = False,
+        redact: Redact | None = None,
+        hosts: Iterable[str] = (),
+    ) -> Starlette:
+        """The dashboard as an ASGI application, to be mounted at any path.
+
+        Arguments:
+            authorize: looks at a request and says who may do what: None for nobody, ``"reader"``, ``"operator"``, or a
+                `jobrunr.dashboard.access.User`, whose name then stands in histories. May be a coroutine function. Without
+                it, people sign in as the settings ``dashboard_users`` and ``dashboard_openid_…`` say.
+            insecure: whoever reaches it may do everything.
+            redact: takes ``"arguments"``, ``"result"``, ``"log"``, ``"exception"`` or ``"metadata"`` and a text, and returns
+                what may be shown of it. If it fails, nothing is.
+            hosts: the names under which browsers reach it, besides localhost and those of the setting ``dashboard_hosts``.
+
+        Raises:
+            DashboardAccessError: nobody said who may use it.
+            MissingExtraError: what it takes is not installed.
+
+        >>> dashboard = jobrunr.dashboard(authorize=lambda request: "reader")
+        """
+        return self._dashboard(authorize, redact, hosts, insecure=insecure, streams=True)
+
+    def dashboard_wsgi(
+        self,
+        *,
+        authorize: Authorize | None = None,
+        insecure: bool = False,
+        redact: Redact | None = None,
+        hosts: Iterable[str] = (),
+    ) -> WsgiDashboard:
+        """The dashboard as a WSGI application, to be mounted in Flask, Django and the like. Arguments and errors are those
+        of `dashboard`.
+
+        Pages move here, too, by asking again every other second: an open connection would hold a thread of the host.
+        """
+        application = self._dashboard(authorize, redact, hosts, insecure=insecure, streams=False)
+        from jobrunr.dashboard.wsgi import WsgiDashboard  # noqa: PLC0415 - an extra
+
+        return WsgiDashboard(application)
+
+    def _dashboard(
+        self, authorize: Authorize | None, redact: Redact | None, hosts: Iterable[str], *, insecure: bool, streams: bool
+    ) -> Starlette:
+        try:
+            # An extra: whoever has no dashboard does not have what it needs.
+            from jobrunr.dashboard.factory import make_dashboard  # noqa: PLC0415
+            from jobrunr.dashboard.guard import Guard  # noqa: PLC0415
+            from jobrunr.dashboard.site import Site  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            if error.name is not None and error.name.startswith("jobrunr"):
+                raise
+            raise MissingExtraError("The dashboard", error.name or "a package", "dashboard") from error
+
+        def storage() -> StorageProvider:
+            return self.storage
+
+        settings = change_settings(self.settings, {"dashboard_hosts": (*self.settings.dashboard_hosts, *hosts)})
+        guard = Guard(settings, storage, authorize=authorize, insecure=insecure)
+        site = Site(
+            storage, self.scheduler, self.registry, self.settings, VERSION, run_figures=self._run_figures, redact=redact
+        )
+        return make_dashboard(site, guard, streams=streams)
 
     def performer(self, clock: Clock, settings: Settings | None = None) -> Performer:
         """What runs single jobs: the heart of a server, and of `jobrunr.testing.drain`."""
@@ -194,12 +277,14 @@ def _application_of_caller() -> str | None:
     return application_of(sys._getframe(2).f_globals.get("__name__", ""))  # noqa: SLF001 - the one way to know who calls
 
 
-def _checked(activator: object, filters: object, retry: object) -> tuple[JobFilter, ...]:
+def _checked(activator: object, filters: object, retry: object, application: object) -> tuple[JobFilter, ...]:
     """Refuse now what would otherwise fail every job later. Returns the filters."""
     if activator is not None and not can_be_called(activator, 1):
         raise WrongSettingError("activator", activator, "code", "a function that takes a class and returns an instance")
     if retry is not None and not is_policy(retry):
         raise WrongSettingError("retry", retry, "code", POLICIES)
+    if application is not None and not (isinstance(application, str) and all(map(str.isidentifier, application.split(".")))):
+        raise WrongSettingError("application", application, "code", "the name of a package, such as 'shop'")
     given = tuple(filters) if isinstance(filters, Iterable) else None
     if given is None or not all(isinstance(each, JobFilter) for each in given):
         raise WrongSettingError("filters", filters, "code", "a list of instances of JobFilter, such as [Audit()]")
@@ -208,7 +293,12 @@ def _checked(activator: object, filters: object, retry: object) -> tuple[JobFilt
 
 def _instance_without_arguments(cls: type) -> Any:
     """The default activator."""
-    return cls()
+    try:
+        return cls()
+    except TypeError as error:
+        if can_be_called(cls, 0):  # then it comes from within
+            raise
+        raise NoInstanceError(cls, str(error)) from None
 
 
 def _forecast_of(settings: Settings) -> CarbonForecast | None:
@@ -228,7 +318,7 @@ def _retry_of(settings: Settings) -> RetryPolicy:
 def _storage_provider(given: Engine | StorageProvider | None, settings: Settings) -> StorageProvider:
     if isinstance(given, StorageProvider):
         return given
-    if given is None and settings.url.startswith("memory:"):
+    if given is None and settings.url == "memory://":
         return MemoryStorageProvider()
     from jobrunr.storage.sql import SqlStorageProvider  # noqa: PLC0415 - SQLAlchemy is slow to import: only who uses it waits
 

@@ -11,15 +11,21 @@ from uuid import UUID
 
 import msgspec
 
-from jobrunr.errors import ResultTypeError, UnreadableJobError
+from jobrunr.errors import OptionError, ResultTypeError, UnreadableJobError
 from jobrunr.history import StateChange, read_lines
 from jobrunr.ids import JobId
-from jobrunr.json_values import decoder_of
+from jobrunr.json_values import NotStorableError, decoder_of, to_strict_json
 from jobrunr.states import JobState
 
 T = TypeVar("T")
 
 DEFAULT_QUEUE = "default"
+
+MAX_NAME_LENGTH = 255
+MAX_LABEL_LENGTH = 100
+MAX_QUEUE_LENGTH = 100
+PRIORITIES = range(-32768, 32768)
+RETRIES = range(10_001)
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """With a time zone, also when it is read again."""
@@ -76,19 +82,43 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 
     id: JobId
     details: JobDetails
-    name: str
+    name: Annotated[str, msgspec.Meta(max_length=MAX_NAME_LENGTH)]
     state: JobState = JobState.ENQUEUED
     """ENQUEUED, SCHEDULED or AWAITING."""
-    run_at: datetime | None = None
+    run_at: _Moment | None = None
     """For SCHEDULED: when it is due."""
     reason: str | None = None
-    queue: str = DEFAULT_QUEUE
-    priority: int = 0
+    queue: Annotated[str, msgspec.Meta(max_length=MAX_QUEUE_LENGTH)] = DEFAULT_QUEUE
+    priority: Annotated[int, msgspec.Meta(ge=PRIORITIES[0], le=PRIORITIES[-1])] = 0
     """Higher goes first."""
-    labels: tuple[str, ...] = ()
-    retries: int = 10
+    labels: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL_LENGTH)], ...] = ()
+    retries: Annotated[int, msgspec.Meta(ge=RETRIES[0], le=RETRIES[-1])] = 10
     recurring_job_id: str | None = None
     extras: JobExtras = NO_EXTRAS
+
+
+_new_job = decoder_of(NewJob)
+
+
+def checked_job(job: NewJob) -> NewJob:
+    """A new job whose fields others than we have filled in, with fields of the right types.
+
+    Raises:
+        OptionError: no storage could keep it.
+
+    >>> checked_job(NewJob(id=JobId.new(), details=JobDetails("shop:send"), name=None))
+    Traceback (most recent call last):
+        ...
+    jobrunr.errors.OptionError: This job cannot be stored: Expected `str`, got `null` - at `$.name`.
+    """
+    try:
+        checked: NewJob = _new_job.decode(to_strict_json(job))
+    except (NotStorableError, msgspec.ValidationError) as error:
+        raise OptionError(f"This job cannot be stored: {error}.") from None
+    needed = {JobState.ENQUEUED: True, JobState.SCHEDULED: checked.run_at, JobState.AWAITING: checked.extras.window}
+    if not needed.get(checked.state):
+        raise OptionError(f"This job cannot be stored: it is {checked.state}, and does not say for when.")
+    return checked
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,12 +153,17 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None = None
     reason: str | None = None
     """Why the attempt under way was scheduled or enqueued."""
+    by: str | None = None
+    """Who scheduled or enqueued it, if somebody did by hand."""
     server_id: UUID | None = None
     server_name: str | None = None
+    """The server that has the job, or had it last."""
     recurring_job_id: str | None = None
     result_json: str | None = None
     expires_at: datetime | None = None
     extras_json: str | None = None
+    fingerprint: str | None = None
+    """Of the last failure (see `jobrunr.fingerprints`); stays until there is another."""
     past: str = ""
     """Earlier attempts, as stored; read them with `history`."""
     unreadable: str | None = None
@@ -167,14 +202,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         """The part of the history that is not in `past` yet: what the columns say about the attempt under way."""
         changes: list[StateChange] = []
         if self.state is JobState.AWAITING:
-            changes.append(StateChange(state=JobState.AWAITING, at=self.state_at, reason=self.reason))
+            changes.append(StateChange(state=JobState.AWAITING, at=self.state_at, reason=self.reason, by=self.by))
         if self.scheduled_at is not None:
             changes.append(
-                StateChange(state=JobState.SCHEDULED, at=self.scheduled_at, run_at=self.run_at, reason=self.reason)
+                StateChange(
+                    state=JobState.SCHEDULED, at=self.scheduled_at, run_at=self.run_at, reason=self.reason, by=self.by
+                )
             )
         if self.enqueued_at is not None:
-            reason = self.reason if self.scheduled_at is None else None
-            changes.append(StateChange(state=JobState.ENQUEUED, at=self.enqueued_at, reason=reason))
+            reason, by = (self.reason, self.by) if self.scheduled_at is None else (None, None)
+            changes.append(StateChange(state=JobState.ENQUEUED, at=self.enqueued_at, reason=reason, by=by))
         if self.started_at is not None:
             changes.append(
                 StateChange(
@@ -263,6 +300,10 @@ class JobUpdate(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     run_at: datetime | None = None
     reason: str | None = None
+    by: str | None = None
+    """Who wants it, if somebody does by hand. Belongs to the reason."""
+    fingerprint: str | None = None
+    """Of a failure, if this is one: the attempt counts as failed then."""
     attempts: int
     failures: int
     result_json: str | None = None

@@ -25,7 +25,11 @@ from jobrunr.errors import TargetNotImportableError
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
+Position = tuple[int | None, int | None, int | None, int | None]
+"""Line, end line, column and end column, as in `CodeType.co_positions`."""
+
 _CAPTURE = "jobrunr_capture"
+_EXAMPLE = "Write the function and its arguments, as in enqueue(mail_service.send, user.id)."
 _warnings_lock = threading.Lock()  # catch_warnings by two threads at a time can leave the filters of one behind
 _FUTURE_FLAGS = functools.reduce(
     int.__or__, (getattr(__future__, name).compiler_flag for name in __future__.all_feature_names)
@@ -130,27 +134,50 @@ def _codes_in(code: CodeType) -> Iterator[CodeType]:
 def _objection(node: ast.Lambda) -> str | None:
     """Why this lambda is not exactly one call."""
     if not isinstance(node.body, ast.Call):
-        return "it makes no call"
+        calls = len(_calls_in(node))
+        return (
+            "it makes no call" if calls == 0 else _NOT_ALLOWED[ast.Call] if calls > 1 else "it does more than its one call"
+        )
     inside = (inner for part in ast.iter_child_nodes(node.body) for inner in ast.walk(part))
     return next((_NOT_ALLOWED[type(inner)] for inner in inside if type(inner) in _NOT_ALLOWED), None)
+
+
+def _calls_in(node: ast.Lambda) -> list[ast.Call]:
+    return [inner for inner in ast.walk(node.body) if isinstance(inner, ast.Call)]
 
 
 def _refuse_call(source: str, code: CodeType) -> Never:
     """Say what is wrong with a lambda, and how to write the same without one."""
     lambdas = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Lambda))
     objections = [(node, why) for node in lambdas if node.lineno == code.co_firstlineno and (why := _objection(node))]
-    # Several may stand on the line. An instruction that stands for its whole body tells which it is, if columns are known.
-    positions = set(code.co_positions())
-    node, why = next((each for each in objections if _position(each[0].body) in positions), objections[0])
-    if not isinstance(node.body, ast.Call):
-        _refuse(code, why)
-    _refuse(code, why, f"Write enqueue({', '.join(map(ast.unparse, ast.iter_child_nodes(node.body)))}).")
+    # Several may stand on the line, side by side or one in the other. Where the instructions stand tells which it is, if
+    # columns are known: most of them in its body, and of two bodies that hold as many, in the inner one.
+    positions = list(code.co_positions())
+    node, why = max(objections, key=lambda each: (_instructions_within(each[0].body, positions), each[0].col_offset))
+    _refuse(code, why, _advice(node))
 
 
-def _position(node: ast.expr) -> tuple[int, int | None, int, int | None]:
-    """Where a piece of source stands, as in `CodeType.co_positions`."""
-    return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+def _instructions_within(body: ast.expr, positions: list[Position]) -> int:
+    first, last = (body.lineno, body.col_offset), (body.end_lineno or 0, body.end_col_offset or 0)
+    return sum(
+        first <= (line or 0, column or 0) and (end_line or 0, end_column or 0) <= last
+        for line, end_line, column, end_column in positions
+        if column is not None
+    )
 
 
-def _refuse(code: CodeType, why: str, instead: str = "Write enqueue(mail_service.send, user.id).") -> Never:
+def _advice(node: ast.Lambda) -> str:
+    """How to write it, in the names of the lambda itself."""
+    calls = [node.body] if isinstance(node.body, ast.Call) else _calls_in(node)
+    jobs = [f"enqueue({', '.join(map(ast.unparse, ast.iter_child_nodes(call)))})" for call in calls]
+    if len(jobs) == 1:
+        return f"Write {jobs[0]}."
+    if jobs:
+        return f"Write a function that does all of it and enqueue that, or make several jobs: {', '.join(jobs)}."
+    if isinstance(node.body, ast.Name | ast.Attribute):
+        return f"Write enqueue({ast.unparse(node.body)})."
+    return _EXAMPLE
+
+
+def _refuse(code: CodeType, why: str, instead: str = _EXAMPLE) -> Never:
     raise TargetNotImportableError(f"The lambda at {code.co_filename}:{code.co_firstlineno}", why, instead)

@@ -11,6 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterable
 from enum import Enum
+from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +48,16 @@ def place_of(module: str) -> ModulePlace:
         if place in places:  # the portions of a namespace package can lie in several places; the strictest counts
             return place
     return ModulePlace.MISSING
+
+
+@lru_cache(maxsize=4096)
+def is_own_file(path: str) -> bool:
+    """Whether a file of code is neither of an installed package nor of the standard library.
+
+    >>> is_own_file("/srv/shop/mail.py"), is_own_file(os.__file__)
+    (True, False)
+    """
+    return Path(path).is_absolute() and _place_of_path(Path(path)) is ModulePlace.OWN
 
 
 def find_spec(module: str) -> ModuleSpec | None:

@@ -11,6 +11,7 @@ import msgspec
 from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilter
 from jobrunr.ids import JobId
+from jobrunr.jobs import MAX_QUEUE_LENGTH, PRIORITIES, RETRIES
 from jobrunr.recurring_job import MAX_RECURRING_ID_LENGTH, Misfire
 from jobrunr.retries import POLICIES, RetryPolicy, is_policy
 
@@ -21,10 +22,6 @@ Rule = tuple[str, Callable[[Any], bool], str]
 """Option, what is fine, and how people are told of it."""
 
 MAX_LABELS = 10
-MAX_LABEL_LENGTH = 100
-MAX_QUEUE_LENGTH = 100
-PRIORITIES = range(-32768, 32768)
-RETRIES = range(10_001)
 
 
 class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +80,7 @@ class RecurringOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(JobOptions))
+_OF_DECORATOR = tuple(name for name in _FIELDS if name != "id")
 _OPTIONS_ATTRIBUTE = "__jobrunr_options__"
 
 
@@ -128,7 +126,7 @@ def _are(kind: Callable[[object], bool]) -> Callable[[object], bool]:
 
 _are_exceptions = _are(lambda value: isinstance(value, type) and issubclass(value, BaseException))
 _RULES: tuple[Rule, ...] = (
-    ("name", _is_text, "a text"),
+    ("name", lambda value: _is_text(value) and value != "", "a text that is not empty"),
     ("retries", lambda value: _is_whole(value) and value in RETRIES, "a number from 0 (never) to 10000"),
     ("retry", is_policy, POLICIES),
     ("retry_on", _are_exceptions, "a list of exception classes, such as [ValueError]"),
@@ -146,11 +144,15 @@ _RULES: tuple[Rule, ...] = (
     ("filters", _are(lambda value: isinstance(value, JobFilter)), "a list of instances of JobFilter"),
 )
 _RECURRING_RULES: tuple[Rule, ...] = (
-    ("id", _is_recurring_id, f"a text of 1 to {MAX_RECURRING_ID_LENGTH} printable characters"),
+    (
+        "id",
+        _is_recurring_id,
+        f"a UUID for a job, as of JobId.from_key('order-17'), or 1 to {MAX_RECURRING_ID_LENGTH} printable characters",
+    ),
     ("zone", lambda value: _is_text(value) and value != "", "the name of a time zone, such as 'Europe/Brussels'"),
     ("misfire", lambda value: isinstance(value, Misfire), "'skip', 'one' or 'all'"),
     ("max_concurrent", lambda value: _is_whole(value) and 1 <= value <= 10_000, "a number from 1 to 10000"),
-    ("until", lambda value: isinstance(value, datetime) and value.tzinfo is not None, "a datetime with a time zone"),
+    ("until", lambda value: isinstance(value, datetime) and value.utcoffset() is not None, "a datetime with a time zone"),
     ("paused", lambda value: isinstance(value, bool), "True or False"),
     ("window", lambda value: _are(_is_keep)(value) and len(value) == 2, "two timedeltas of zero or more, (before, after)"),
 )
@@ -163,10 +165,20 @@ def options_of(function: object) -> JobOptions | None:
 
 
 def put_options(function: object, options: JobOptions) -> None:
-    """Let a function carry options; what it carries already says where these say nothing."""
+    """Let a function carry options; what it carries already says where these say nothing.
+
+    Raises:
+        OptionError: it cannot carry any.
+    """
     if isinstance(function, staticmethod | classmethod):
         function = function.__func__
-    setattr(function, _OPTIONS_ATTRIBUTE, options.over(options_of(function) or JobOptions()))
+    try:
+        setattr(function, _OPTIONS_ATTRIBUTE, options.over(options_of(function) or JobOptions()))
+        if callable(function):
+            return
+    except (AttributeError, TypeError):  # written in C, bound, or no function at all
+        pass
+    raise OptionError(f"@job cannot mark {function!r:.200}. Write a function of your own that calls it, and mark that.")
 
 
 @overload
@@ -214,10 +226,14 @@ def job(function: Callable[P, R] | None = None, /, **options: object) -> object:
     >>> send_welcome("ada@example.org")
     'sent to ada@example.org'
     """
+    unknown = options.keys() - _OF_DECORATOR
+    if unknown:
+        raise OptionError(f"@job has no option {min(unknown)!r}. It has {', '.join(_OF_DECORATOR)}.")
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    made = JobOptions(**given)
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:
-        made = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-        put_options(function, JobOptions(**made))  # type: ignore[arg-type]
+        put_options(function, made)
         return function
 
     return mark if function is None else mark(function)

@@ -85,7 +85,6 @@ class Skips(msgspec.Struct, frozen=True, kw_only=True):
     """The time of the first of them."""
     last: datetime
     count: int
-    """How many; at least so many when they were too many to be counted."""
 
 
 class RecurringJob(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ from jobrunr.options import JobOptions, options_of
 from jobrunr.serialization import ArgumentCodec
 from jobrunr.targets import (
     MAX_TARGET_LENGTH,
+    OWN_FUNCTION,
     Definition,
     DefinitionError,
     Target,
@@ -35,6 +36,8 @@ from jobrunr.targets import (
     true_name,
     unbound,
 )
+
+_OURS = __name__.partition(".")[0]
 
 JobActivator = Callable[[type], Any]
 """Turns a class into a ready instance: the application's dependency injection. A class without arguments is one itself."""
@@ -106,6 +109,11 @@ class JobRegistry:
         self._resolved: dict[str, Runnable] = {}
         self._described: dict[tuple[int, int], Runnable] = {}
         self._failures: dict[str, _Failure] = {}
+
+    @property
+    def has_application(self) -> bool:
+        """Whether there is an application whose code this is. What only looks at a storage has none."""
+        return self._application not in (None, _OURS)
 
     def describe(self, function: Callable[..., Any]) -> Runnable:
         """The target that a callable is, for `enqueue`. Checks what will be checked when the job runs.
@@ -187,7 +195,9 @@ class JobRegistry:
             definition = _definition_of(unbound(function), target)
             self._check_home(target, definition)
         except _NotOfferedError as error:
-            raise TargetNotOfferedError(str(target), str(error)) from None
+            raise TargetNotOfferedError(
+                str(target), str(error), OWN_FUNCTION if inspect.isbuiltin(function) else None
+            ) from None
         except DefinitionError as error:
             raise TargetNotImportableError(
                 str(target),

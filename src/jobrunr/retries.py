@@ -91,6 +91,9 @@ class ExponentialBackoff(msgspec.Struct, frozen=True):
     jitter: float = 0
 
     def __post_init__(self) -> None:
+        numbers = (self.base, self.factor, self.jitter, 1 if self.maximum is None else _seconds(self.maximum))
+        if not all(map(_is_number, numbers)):
+            raise OptionError(f"{self!r:.200}: base, factor and jitter are numbers, maximum is seconds or a timedelta.")
         if not self.base >= 1 or not self.factor > 0 or not 0 <= self.jitter <= 1:
             raise OptionError(f"{self!r}: base is at least 1, factor above 0, jitter from 0 to 1.")
         if self.maximum is not None and not _seconds(self.maximum) > 0:
@@ -125,7 +128,7 @@ class FixedDelays:
 
     def __init__(self, *delays: float | timedelta) -> None:
         seconds = tuple(_seconds(delay) for delay in delays)
-        if not seconds or not 0 <= min(seconds) <= max(seconds) <= _LONGEST:
+        if not seconds or not all(map(_is_number, seconds)) or not 0 <= min(seconds) <= max(seconds) <= _LONGEST:
             raise OptionError("FixedDelays wants one or more delays from zero to ten years, in seconds or as timedelta.")
         object.__setattr__(self, "seconds", seconds)
 
@@ -139,6 +142,10 @@ _LONGEST = timedelta(days=3650).total_seconds()
 
 def _seconds(value: float | timedelta) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 POLICIES = "ExponentialBackoff(...), FixedDelays(...), or a function of job, exception and attempt"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import Parameter
 from itertools import islice
 from typing import Any
@@ -56,6 +56,8 @@ class ArgumentCodec:
         self._plain_types = {parameter.key: parameter.plain_types for parameter in self._parameters}
         self._positional = tuple(p.key for p in self._parameters if p.kind in _POSITIONAL)
         self._by_name = frozenset(p.key for p in self._parameters if p.kind in _BY_NAME)
+        self.positional_only = frozenset(p.key for p in self._parameters if p.kind is Parameter.POSITIONAL_ONLY)
+        """Parameters that cannot be passed by name."""
         self._required = frozenset(p.key for p in self._parameters if p.is_required)
         self._is_simple = all(p.is_required and p.kind in _POSITIONAL for p in self._parameters)
 
@@ -258,10 +260,13 @@ def encode_result(target: str, value: Any, limit: int = DEFAULT_MAX_SIZE) -> str
 # -- for people
 
 
-def describe_call(target: str, arguments: str, limit: int = 120) -> str:
+def describe_call(target: str, arguments: str, limit: int = 120, nameless: Collection[str] = ()) -> str:
     """A call as people like to read it. Needs only what is stored, and copes with whatever that is.
 
     A lone argument goes without its name. What is longer than `limit` characters is cut.
+
+    Arguments:
+        nameless: parameters that cannot be passed by name, where the function is at hand.
 
     >>> describe_call("shop.mail:MailService.send", '{"user_id":42}')
     'MailService.send(42)'
@@ -271,11 +276,11 @@ def describe_call(target: str, arguments: str, limit: int = 120) -> str:
     module, _, name = target.partition(":")
     if "." not in name:
         name = f"{module.rpartition('.')[2]}.{name}"
-    text = f"{name}({_describe_arguments(arguments)})"
+    text = f"{name}({_describe_arguments(arguments, nameless)})"
     return text if len(text) <= limit else f"{text[: limit - 2]}…)"
 
 
-def _describe_arguments(arguments: str) -> str:
+def _describe_arguments(arguments: str, nameless: Collection[str]) -> str:
     try:
         call = _as_read.decode(arguments)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -287,7 +292,7 @@ def _describe_arguments(arguments: str) -> str:
         elif key == VAR_KEYWORD and isinstance(value, dict):
             parts.extend(f"{_name(name)}={_short(item)}" for name, item in islice(value.items(), _SHOWN + 1))
         else:
-            parts.append(_short(value) if len(call) == 1 else f"{_name(key)}={_short(value)}")
+            parts.append(_short(value) if len(call) == 1 or key in nameless else f"{_name(key)}={_short(value)}")
     return ", ".join(parts if len(parts) <= _SHOWN else [*parts[:_SHOWN], "…"])
 
 

@@ -14,6 +14,10 @@ class ServerRecord(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     name: str
     """Host and process, for people."""
+    host: str = ""
+    """The machine that it runs on."""
+    tags: tuple[str, ...] = ()
+    """What people want to know it by."""
     workers: int
     """How many jobs it runs at a time."""
     busy: int = 0
@@ -25,6 +29,8 @@ class ServerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Resident memory of its process in bytes."""
     cpu: float = 0.0
     """Seconds of CPU that its process has used."""
+    is_paused: bool = False
+    """Whether people want it to take no jobs for now."""
     first_heartbeat: datetime | None = None
     """Set by the storage, by the storage's clock. The live server with the oldest is the master."""
     last_heartbeat: datetime | None = None

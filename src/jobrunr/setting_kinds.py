@@ -25,6 +25,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """Turns what was written into the value; raises a ValueError when it is not allowed."""
     show: Callable[[Any], str] = str
     """Turns the value into what a person would write."""
+    is_secret: bool = False
+    """Whether it is shown to nobody."""
 
 
 def text(pattern: str, allowed: str) -> Kind:
@@ -36,6 +38,26 @@ def text(pattern: str, allowed: str) -> Kind:
         return given
 
     return Kind(type="text", allowed=allowed, read=read)
+
+
+def pattern() -> Kind:
+    """A regular expression."""
+
+    def read(given: object) -> str:
+        if not isinstance(given, str):
+            raise ValueError(given)
+        try:
+            re.compile(given)
+        except re.error:
+            raise ValueError(given) from None
+        return given
+
+    return Kind(type="text", allowed="a regular expression", read=read)
+
+
+def secret(kind: Kind) -> Kind:
+    """A kind that is shown to nobody."""
+    return msgspec.structs.replace(kind, is_secret=True)
 
 
 def choice(*words: str) -> Kind:

@@ -6,13 +6,10 @@ What is given in code comes first, then environment variables (``JOBRUNR_RETRIES
 
 from __future__ import annotations
 
-import ast
-import inspect
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
@@ -20,30 +17,35 @@ import msgspec
 
 from jobrunr.durations import format_duration
 from jobrunr.errors import SettingsError, UnknownSettingError, WrongSettingError
-from jobrunr.setting_kinds import Kind, choice, duration, flag, listed, number, or_none, size, text, whole
-
-_MOMENT, _HOUR, _DAY, _TEN_YEARS = timedelta(milliseconds=10), timedelta(hours=1), timedelta(days=1), timedelta(days=3650)
-_name = text(r"[^\x00-\x1f]{1,100}", "a name of 1 to 100 characters")
-_wait = duration(timedelta(0), _TEN_YEARS)
-
-_URL = r"\S+|sqlite(\+\w+)?:///\S(.*\S)?"  # a path may have spaces in it
-Url = Annotated[str, text(_URL, "a URL such as sqlite:///jobrunr.db or postgresql://localhost/shop")]
-App = Annotated[str | None, or_none(text(r"[\w.]+:[\w.]+", "module:name, such as shop.jobs:jobrunr"))]
-TablePrefix = Annotated[str, text(r"([a-z][a-z0-9_]{0,19})?", "empty, or a letter and up to 19 more of a-z, 0-9 and _")]
-Schema = Annotated[str | None, or_none(text(r"[A-Za-z_][\w$.-]{0,127}", "the name of a schema"))]
-ForecastUrl = Annotated[str | None, or_none(text(r"https?://\S+", "a URL that begins with http:// or https://"))]
-Flag = Annotated[bool, flag()]
-Name = Annotated[str, _name]
-NameOrNone = Annotated[str | None, or_none(_name)]
-Names = Annotated[tuple[str, ...], listed(_name)]
-Targets = Annotated[tuple[str, ...], listed(text(r"[\w.]+(:[\w.]+)?", "module, or module:name"))]
-Size = Annotated[int, size(1, 2**30)]
-Level = Annotated[str, choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")]
-Period = Annotated[timedelta, duration(_MOMENT, _DAY)]
-Grace = Annotated[timedelta, duration(timedelta(0), _DAY)]
-Keep = Annotated[timedelta | None, or_none(_wait, "never")]
-LongestWait = Annotated[timedelta | None, or_none(duration(_MOMENT, _TEN_YEARS))]
-Waits = Annotated[tuple[timedelta, ...] | None, or_none(listed(_wait, at_least=1))]
+from jobrunr.field_texts import field_texts
+from jobrunr.setting_kinds import Kind, number, or_none, whole
+from jobrunr.setting_types import (
+    App,
+    ClientSecret,
+    ExactTargets,
+    Flag,
+    ForecastUrl,
+    Grace,
+    HiddenKeys,
+    Hosts,
+    Keep,
+    Level,
+    LongestWait,
+    Name,
+    NameOrNone,
+    Names,
+    Period,
+    ProviderUrl,
+    Roles,
+    Schema,
+    Secret,
+    Size,
+    TablePrefix,
+    Targets,
+    Url,
+    Users,
+    Waits,
+)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,9 +58,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the command line finds the application's ``JobRunr``."""
 
     table_prefix: TablePrefix = "jobrunr_"
-    """Begins the name of every table. With another prefix there are other, empty tables."""
+    """Begins the name of every table. With another prefix there are other, empty tables. An empty
+    prefix is given in code or in a file, because an empty environment variable counts as not set."""
     schema: Schema = None
-    """The database schema that holds the tables; none for the one that the connection has."""
+    """The database schema that holds the tables; none for the one that the connection has. On PostgreSQL a migration makes
+    it; on MySQL and MariaDB it is another database on the server, which must be there; SQLite has none."""
     migrate: Flag = True
     """Create or upgrade the tables at start. If false, they are only checked, and somebody runs ``jobrunr migrate``."""
     storage_timeout: Period = timedelta(seconds=10)
@@ -122,6 +126,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The queues that a server serves; empty for all."""
     server_name: NameOrNone = None
     """What people call a server; none for its host and process id."""
+    server_tags: Names = ()
+    """What people want to know a server by, besides its name: a zone, a kind of machine."""
     heartbeat_interval: Period = timedelta(seconds=3)
     """How often a server says that it is alive."""
     server_timeout: Period = timedelta(seconds=12)
@@ -138,9 +144,41 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     purge_deleted_after: Keep = timedelta(hours=72)
     """How long a job stays DELETED before it is removed for good, with its logs."""
 
+    dashboard_users: Users = ()
+    """Who may use the dashboard with a password. ``jobrunr dashboard-user NAME`` makes one of these."""
+    dashboard_hosts: Hosts = ()
+    """The names under which browsers reach the dashboard, besides localhost. To any other it does not answer."""
+    dashboard_secret: Secret = None
+    """Signs the sessions of the dashboard. Without one, a random one is made and kept in the storage."""
+    dashboard_hidden_keys: HiddenKeys = "password|passwd|secret|token|api[_-]?key|authorization"
+    """The dashboard does not show the values of these keys in arguments, results and metadata: a regular expression that is
+    found anywhere in the key, in capitals or not."""
+    dashboard_openid_url: ProviderUrl = None
+    """The provider of OpenID Connect that knows who may use the dashboard: its issuer."""
+    dashboard_openid_client_id: NameOrNone = None
+    """What the provider calls the dashboard."""
+    dashboard_openid_client_secret: ClientSecret = None
+    """By which the dashboard shows the provider who it is; without one, PKCE has to be enough."""
+    dashboard_openid_scope: Name = "openid profile email"
+    """What the dashboard asks the provider for."""
+    dashboard_openid_claim: Name = "groups"
+    """What the provider says of people that decides about their role: a name, or names with dots between, as in
+    ``realm_access.roles``."""
+    dashboard_openid_roles: Roles = ()
+    """Which value of the claim has which role, as in ``jobs-admins=operator, staff=reader``. The values must be equal, and
+    whoever has none of them is not let in."""
+
+    dashboard_enqueue: ExactTargets = ()
+    """What operators may enqueue through ``POST /api/jobs``; empty for nothing at all."""
+    dashboard_metrics_open: Flag = False
+    """Whether ``/metrics`` answers everybody; otherwise only those who may read."""
+
     def __repr__(self) -> str:
-        """As always, but without the password in the URL: settings end up in logs."""
-        values = {name: getattr(self, name) for name in _KINDS} | {"url": _without_password(self.url)}
+        """As always, but without passwords and secrets: settings end up in logs."""
+        values = {
+            name: "***" if kind.is_secret and getattr(self, name) else getattr(self, name) for name, kind in _KINDS.items()
+        }
+        values["url"] = _without_password(self.url)
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 
@@ -273,7 +311,7 @@ def _read(name: str, given: object, source: str) -> Any:
     try:
         return kind.read(given)
     except ValueError:
-        shown = _without_password(given) if isinstance(given, str) else given
+        shown = "***" if kind.is_secret else _without_password(given) if isinstance(given, str) else given
         raise WrongSettingError(name, shown, source, kind.allowed) from None
 
 
@@ -295,6 +333,10 @@ def _check_together(settings: Settings, given: Mapping[str, _Given]) -> None:
             _source(given, "retry_delays"),
             f"none together with {', '.join(sorted(growing))}; waits are either listed or grow",
         )
+    if settings.dashboard_openid_url is not None:
+        for name in ("dashboard_openid_client_id", "dashboard_openid_roles"):
+            if not getattr(settings, name):
+                raise WrongSettingError(name, None, _source(given, name), "a value, because dashboard_openid_url has one")
 
 
 def _source(given: Mapping[str, _Given], name: str) -> str:
@@ -333,7 +375,7 @@ class SettingDescription(msgspec.Struct, frozen=True, kw_only=True):
 
 def describe_settings() -> tuple[SettingDescription, ...]:
     """All settings, in the order in which they are defined."""
-    default = Settings()
+    default, texts = Settings(), field_texts(Settings)
     return tuple(
         SettingDescription(
             name=name,
@@ -341,18 +383,7 @@ def describe_settings() -> tuple[SettingDescription, ...]:
             type=_KINDS[name].type,
             default=_KINDS[name].show(getattr(default, name)),
             allowed=_KINDS[name].allowed,
-            description=_docstrings()[name],
+            description=texts[name],
         )
         for variable, name in _VARIABLES.items()
     )
-
-
-def _docstrings() -> dict[str, str]:
-    """The docstrings of the fields. Python does not keep them, so they are read from the source."""
-    (definition,) = ast.parse(inspect.getsource(Settings)).body
-    assert isinstance(definition, ast.ClassDef)
-    found = {}
-    for field, below in pairwise(definition.body):
-        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            found[ast.unparse(field.target)] = inspect.cleandoc(str(below.value.value)).replace("\n", " ")
-    return found

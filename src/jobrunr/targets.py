@@ -12,7 +12,16 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    ClassMethodDescriptorType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    WrapperDescriptorType,
+)
 from typing import Any
 
 import msgspec
@@ -22,6 +31,15 @@ from jobrunr.module_places import name_of_main
 
 MAX_TARGET_LENGTH = 500
 
+OWN_FUNCTION = "Write a function of your own that calls it, and enqueue that."
+
+_WRITTEN_IN_C = (
+    BuiltinFunctionType,
+    ClassMethodDescriptorType,
+    MethodDescriptorType,
+    MethodWrapperType,
+    WrapperDescriptorType,
+)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAIN = ("__main__", "__mp_main__")  # the second: what multiprocessing calls it in its children
 
@@ -66,7 +84,9 @@ def check_dotted_name(name: str) -> None:
     """
     for segment in name.split("."):
         if not _IDENTIFIER.fullmatch(segment):
-            raise ValueError(f"{segment!r} is not a name made of ASCII letters, digits and underscores")
+            raise ValueError(
+                f"{segment!r} is not a name made of ASCII letters, digits and underscores (others can look alike)"
+            )
         if segment.startswith("__"):
             raise ValueError(f"{segment!r} begins with two underscores, which no job may be called by")
 
@@ -94,7 +114,9 @@ def target_of(function: Callable[..., Any]) -> Target:
         )
     if isinstance(function, type):
         raise TargetNotImportableError(
-            f"The class {function.__qualname__}", "it says not what to do", f"Name a method: {function.__qualname__}.run."
+            f"The class {function.__qualname__}",
+            "it does not say what to do",
+            f"Name a method: {function.__qualname__}.run.",
         )
     if not callable(function):
         raise TargetNotImportableError(
@@ -104,6 +126,8 @@ def target_of(function: Callable[..., Any]) -> Target:
         return _target(function.__module__, function.__qualname__, function)
     if inspect.isbuiltin(function) and isinstance(function.__self__, ModuleType):
         return _target(function.__self__.__name__, function.__qualname__, function)
+    if isinstance(function, _WRITTEN_IN_C):
+        raise TargetNotImportableError(f"{function!r}", "it is a method that is written in C", OWN_FUNCTION)
     return _target_of_object(function)
 
 

@@ -51,6 +51,18 @@ def shortened(text: str, size: int) -> str:
     return f"{head}\n[... {len(text) - len(head) - len(tail)} characters left out ...]\n{tail}"
 
 
+def message_of(error: BaseException) -> str:
+    """What an exception says, even when it cannot be asked.
+
+    >>> message_of(ValueError("too late"))
+    'too late'
+    """
+    try:
+        return str(error)
+    except BaseException as broken:  # noqa: BLE001 - user code: even its SystemExit must not end the worker
+        return f"(its message cannot be shown: str() raised {type(broken).__name__})"
+
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _NOTE = 45

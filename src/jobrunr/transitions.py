@@ -8,7 +8,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from msgspec.structs import replace
+
 from jobrunr.errors import IllegalJobStateChangeError, UnreadableJobError
+from jobrunr.fingerprints import fingerprint_of
 from jobrunr.history import ExceptionRecord, StateChange, write_lines
 from jobrunr.jobs import Job, JobUpdate
 from jobrunr.states import JobState, check_move
@@ -31,6 +34,7 @@ class Author(Enum):
 def succeed(job: Job, now: datetime, result_json: str | None = None) -> JobUpdate:
     """The job ran to its end."""
     check_move(job.id, job.state, JobState.SUCCEEDED)
+    now = _in_order(job, now)
     return JobUpdate(
         job_id=job.id,
         token=job.claim_token,
@@ -40,6 +44,7 @@ def succeed(job: Job, now: datetime, result_json: str | None = None) -> JobUpdat
         at=now,
         run_at=job.run_at,
         reason=job.reason,
+        by=job.by,
         attempts=job.attempts,
         failures=job.failures,
         result_json=result_json,
@@ -52,7 +57,8 @@ def fail(
 ) -> JobUpdate:
     """Give the job up: it stays FAILED until somebody decides."""
     change = StateChange(state=JobState.FAILED, at=now, reason=reason, exception=exception)
-    return _update(job, by, change, failures=job.failures + 1)
+    fingerprint = fingerprint_of(job.target, reason, exception)
+    return _update(job, by, change, failures=job.failures + 1, fingerprint=fingerprint)
 
 
 def fail_and_retry(
@@ -66,13 +72,15 @@ def fail_and_retry(
     by: Author = Author.OWNER,
 ) -> JobUpdate:
     """Fail this attempt and plan the next one, in one write. No delay: it is enqueued again at once."""
+    now = _in_order(job, now)
     failed = StateChange(state=JobState.FAILED, at=now, reason=reason, exception=exception)
     again = (
         StateChange(state=JobState.SCHEDULED, at=now, run_at=now + delay, reason=retry_reason)
         if delay
         else StateChange(state=JobState.ENQUEUED, at=now, reason=retry_reason)
     )
-    return _update(job, by, failed, again, failures=job.failures + 1)
+    fingerprint = fingerprint_of(job.target, reason, exception)
+    return _update(job, by, failed, again, failures=job.failures + 1, fingerprint=fingerprint)
 
 
 def hand_back(job: Job, now: datetime, reason: str, begun: bool) -> JobUpdate:
@@ -81,25 +89,32 @@ def hand_back(job: Job, now: datetime, reason: str, begun: bool) -> JobUpdate:
     return _update(job, Author.OWNER, change, attempts=job.attempts if begun else job.attempts - 1)
 
 
-def delete(job: Job, now: datetime, reason: str, by: Author = Author.PERSON) -> JobUpdate | None:
-    """Withdraw the job. None when it is DELETED already."""
+def delete(
+    job: Job, now: datetime, reason: str, by: Author = Author.PERSON, *, actor: str | None = None
+) -> JobUpdate | None:
+    """Withdraw the job. None when it is DELETED already.
+
+    Arguments:
+        actor: the name of who wants it, for the history.
+    """
     if job.state is JobState.DELETED:
         return None
-    return _update(job, by, StateChange(state=JobState.DELETED, at=now, reason=reason))
+    return _update(job, by, StateChange(state=JobState.DELETED, at=now, reason=reason, by=actor))
 
 
-def requeue(job: Job, now: datetime, reason: str) -> JobUpdate | None:
+def requeue(job: Job, now: datetime, reason: str, *, actor: str | None = None) -> JobUpdate | None:
     """Run the job now; failures are counted anew. None when it is ENQUEUED already."""
     if job.state is JobState.ENQUEUED:
         return None
     _refuse_while_owned(job, JobState.ENQUEUED)
-    return _update(job, Author.PERSON, StateChange(state=JobState.ENQUEUED, at=now, reason=reason), failures=0)
+    change = StateChange(state=JobState.ENQUEUED, at=now, reason=reason, by=actor)
+    return _update(job, Author.PERSON, change, failures=0)
 
 
-def reschedule(job: Job, now: datetime, run_at: datetime, reason: str) -> JobUpdate:
+def reschedule(job: Job, now: datetime, run_at: datetime, reason: str, *, actor: str | None = None) -> JobUpdate:
     """Run the job at another time; failures are counted anew."""
     _refuse_while_owned(job, JobState.SCHEDULED)
-    change = StateChange(state=JobState.SCHEDULED, at=now, run_at=run_at, reason=reason)
+    change = StateChange(state=JobState.SCHEDULED, at=now, run_at=run_at, reason=reason, by=actor)
     return _update(job, Author.PERSON, change, failures=0)
 
 
@@ -110,13 +125,19 @@ def _refuse_while_owned(job: Job, wanted: JobState) -> None:
 
 
 def _update(
-    job: Job, by: Author, *changes: StateChange, attempts: int | None = None, failures: int | None = None
+    job: Job,
+    by: Author,
+    *changes: StateChange,
+    attempts: int | None = None,
+    failures: int | None = None,
+    fingerprint: str | None = None,
 ) -> JobUpdate:
     """End the attempt under way: it goes to the past, and the last change begins a new one or is the end."""
     state = job.state
     for change in changes:
         check_move(job.id, state, change.state)
         state = change.state
+    changes = tuple(replace(change, at=_in_order(job, change.at)) for change in changes)
     last = changes[-1]
     over = (*job.present, *(changes[:-1] if last.state in _WAITING else changes))
     return JobUpdate(
@@ -129,11 +150,18 @@ def _update(
         at=last.at,
         run_at=last.run_at,
         reason=last.reason,
+        by=last.by,
+        fingerprint=fingerprint,
         attempts=job.attempts if attempts is None else attempts,
         failures=job.failures if failures is None else failures,
         expires_at=expiry(job, last.state, last.at),
         past=write_lines(over),
     )
+
+
+def _in_order(job: Job, now: datetime) -> datetime:
+    """Now, but never before the state that ends: its beginning may be noted by another clock, a little ahead of ours."""
+    return max(now, job.state_at)
 
 
 def expiry(job: Job, state: JobState, at: datetime) -> datetime | None:

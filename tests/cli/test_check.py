@@ -1,4 +1,4 @@
-"""``jobrunr check``: every job that is still to run is held against the code."""
+"""``jobrunr check``: every job that may still run is held against the code."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_jobs_that_fit_are_counted_and_that_is_all(checked: Callable[..., Result
     result = checked()
 
     assert result.exit_code == 0
-    assert result.stdout == "2 jobs still to run, and this code can run all of them.\n"
+    assert result.stdout == "2 jobs still to run or FAILED, and this code can run all of them.\n"
 
 
 @pytest.mark.parametrize(
@@ -78,21 +78,27 @@ def test_a_job_that_does_not_fit_is_listed_with_the_reason(
     assert f"{job.target}: 1 job " in text
     assert reason in text
     assert f"For example {job.id} (ENQUEUED)" in text
-    assert text.endswith("2 jobs still to run, and this code cannot run 1 of them.")
+    assert text.endswith("2 jobs still to run or FAILED, and this code cannot run 1 of them.")
 
 
-def test_every_state_that_is_still_to_run_is_looked_at_and_no_other(
+def test_every_state_from_which_a_job_may_run_is_looked_at_and_no_other(
     checked: Callable[..., Result], jobrunr: JobRunr
 ) -> None:
-    still_to_run = [factories.awaiting, factories.scheduled, factories.enqueued, factories.processing]
-    over = [factories.succeeded, factories.failed, factories.deleted]
-    for made in still_to_run + over:
+    may_run = [factories.awaiting, factories.scheduled, factories.enqueued, factories.processing, factories.failed]
+    over = [factories.succeeded, factories.deleted]
+    for made in may_run + over:
         a_job(jobrunr, f"gone_{made.__name__}", "{}", made, queue=made.__name__)
 
     found = groups(checked("--json"))
 
-    assert {group["example_state"] for group in found.values()} == {"AWAITING", "SCHEDULED", "ENQUEUED", "PROCESSING"}
-    assert set(found) == {f"{HERE}:gone_{made.__name__}" for made in still_to_run}
+    assert set(found) == {f"{HERE}:gone_{made.__name__}" for made in may_run}
+    assert found[f"{HERE}:gone_failed"]["example_state"] == "FAILED"
+
+
+def test_a_target_without_end_is_cut_for_people(checked: Callable[..., Result], jobrunr: JobRunr) -> None:
+    job = a_job(jobrunr, "gone" * 2000, "{}")
+    assert len(checked().stdout) < 1500
+    assert job.target in groups(checked("--json"))
 
 
 def test_a_retry_that_is_due_later_is_looked_at(checked: Callable[..., Result], jobrunr: JobRunr) -> None:

@@ -71,6 +71,14 @@ def test_targets_of_the_newest_jobs_are_offered(url: str, jobrunr: JobRunr, monk
     assert offered("enqueue", "shop.jobs:") == ["shop.jobs:report", "shop.jobs:send"]
 
 
+def test_functions_that_are_marked_are_offered_before_anybody_enqueued_them(shop: Path) -> None:
+    with (shop / "shop" / "jobs.py").open("a") as code:
+        code.write("\n\nfrom jobrunr import job\n\n\n@job\ndef never_enqueued() -> None: ...\n")
+
+    assert offered("enqueue", "--app", "shop.jobs:jobrunr", "shop.jobs:n", cwd=shop) == ["shop.jobs:never_enqueued"]
+    assert not (shop / "shop.db").exists()
+
+
 def test_where_nothing_can_be_looked_up_nothing_is_offered_and_nothing_is_made(tmp_path: Path) -> None:
     assert offered("job", "show", "", cwd=tmp_path) == []
     assert offered("job", "show", "--app", "nowhere:jobrunr", "", cwd=tmp_path) == []

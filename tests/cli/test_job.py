@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -157,6 +158,13 @@ def test_what_strangers_wrote_cannot_steer_the_terminal(storage: MemoryStoragePr
     assert "\\x1b[2J" in text
 
 
+def test_a_job_without_a_history_that_can_be_read_is_shown() -> None:
+    job = factories.a_stored_job(JobState.FAILED, past="", unreadable="its past is nonsense")
+    text = "\n".join(job_as_text(job, [], {}, BEGIN))
+    assert "There is none that can be read." in text
+    assert "its past is nonsense" in text
+
+
 @pytest.mark.parametrize("column", ["details", "labels_json", "extras_json", "result_json", "past", "unreadable"])
 def test_a_job_that_is_damaged_is_shown_all_the_same(column: str) -> None:
     job = factories.a_stored_job(JobState.SUCCEEDED, BEGIN)
@@ -207,6 +215,11 @@ def test_a_job_that_is_not_there_is_exit_code_1(url: str, jobrunr: JobRunr) -> N
 # -- list
 
 
+def test_a_list_of_nothing_says_so(url: str, jobrunr: JobRunr) -> None:
+    assert invoke("job", "list", "--url", url, "--state", "failed").stdout == "There is no such job.\n"
+    assert invoke("job", "list", "--url", url, "--state", "failed", "--json").stdout.strip() == "[]"
+
+
 def test_jobs_are_listed_the_newest_first(url: str, jobrunr: JobRunr) -> None:
     first = factories.failed(jobrunr.storage, name="the first")
     second = factories.enqueued(jobrunr.storage, name="the second")
@@ -252,7 +265,10 @@ def test_a_job_is_deleted_and_its_history_says_by_whom(url: str, jobrunr: JobRun
     assert result.stdout == f"Job {job.id} is DELETED.\n"
     change = jobrunr.scheduler.get(job.id).history[-1]
     assert change.state is JobState.DELETED
-    assert (change.reason or "").startswith("deleted on the command line by ")
+    assert change.reason == "deleted on the command line"
+    shown = " ".join(invoke("job", "show", "--url", url, str(job.id)).stdout.split())
+    assert f"deleted on the command line; by {change.by}" in shown
+    assert (change.by or "").endswith(f" on {socket.gethostname()}")
 
 
 def test_a_job_is_requeued_for_a_reason(url: str, jobrunr: JobRunr) -> None:

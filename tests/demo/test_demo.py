@@ -7,6 +7,7 @@ import pty
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -16,11 +17,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import Mock
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 from click.testing import CliRunner
 
 from jobrunr import JobRunr, JobState
+from jobrunr.cli import demo as cli_demo
 from jobrunr.cli.root import root
 from jobrunr.demo import Demo, DemoError
 from jobrunr.demo import run as demo_run
@@ -29,6 +34,7 @@ from jobrunr.demo.jobs import DocumentationCounts, LongFunction, count_file
 from jobrunr.demo.run import Ending, Glance
 from jobrunr.demo.second_server import second_server
 from jobrunr.demo.sources import find_files, packages_among, standard_library
+from jobrunr.errors import MissingExtraError
 
 SOURCES = {
     "alone.py": '"""One, two."""\n\n\ndef f():\n    if True:\n        def g():\n            pass\n    return 1\n',
@@ -222,6 +228,44 @@ def test_a_place_that_cannot_be_written_to_is_refused(source: Path) -> None:
         Demo(source, source / "notes.txt")
 
 
+def test_another_file_of_its_name_is_left_alone(sound_source: Path, tmp_path: Path) -> None:
+    file = tmp_path / "jobrunr-demo.db"
+    for make in (lambda: file.write_text("my notes"), lambda: jobs_of_an_application(file)):
+        file.unlink(missing_ok=True)
+        make()
+        before = file.read_bytes()
+        with pytest.raises(DemoError, match="not the database of an earlier demo"):
+            Demo(sound_source, tmp_path)
+        assert file.read_bytes() == before
+
+
+def jobs_of_an_application(file: Path) -> None:
+    with JobRunr(f"sqlite:///{file}", application="tests") as jobrunr:
+        jobrunr.scheduler.enqueue(written, tmp_path := file.parent, [str(tmp_path)])
+
+
+def test_two_at_once_in_one_folder_do_not_meet(sound_source: Path, tmp_path: Path) -> None:
+    first, second = Demo(sound_source, tmp_path), Demo(sound_source, tmp_path)
+    refusals: list[str] = []
+
+    def begin_another(glance: Glance) -> None:
+        with pytest.raises(DemoError) as refusal:
+            second.run(lambda glance: None, interval=0.05)
+        refusals.append(str(refusal.value))
+
+    assert first.run(begin_another, interval=0.05).totals.files == 3
+    assert refusals[0].startswith(f"Another demo runs in {tmp_path}. Wait for it")
+
+
+def test_no_job_is_named_twice_to_look_at(sound_source: Path, tmp_path: Path) -> None:
+    (sound_source / "mail" / "__init__.py").unlink()
+    done = subprocess.run(
+        demo_command(sound_source, "--keep", str(tmp_path)), capture_output=True, text=True, timeout=50, check=True
+    )
+    shown = re.findall(r"job show .* (\S+)$", done.stdout, re.MULTILINE)
+    assert len(shown) == len(set(shown)) == 1
+
+
 # -- the command
 
 
@@ -240,8 +284,9 @@ def test_the_command_reports_and_what_it_says_to_look_at_is_there(source: Path, 
     assert "Count mail/broken.py, tried 3 times" in done.stdout
     assert "\x1b" not in done.stdout
     further = done.stdout.split("Look further\n")[1].splitlines()
-    assert len(further) == 5
-    for command in further:
+    assert len(further) == 6
+    assert further[0].endswith(f"dashboard --url 'sqlite:///{kept}/jobrunr-demo.db'")
+    for command in further[1:]:
         words = shlex.split(command)
         words = words[words.index("status") if "status" in words else words.index("job") :]
         result = CliRunner().invoke(root, words, catch_exceptions=False)
@@ -273,17 +318,61 @@ def read_or_end(terminal: int) -> bytes:
         return b""
 
 
-def test_ctrl_c_ends_it_with_exit_code_130(sound_source: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def long_run(sound_source: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demo that would go on for long."""
     for number in range(300):
         (sound_source / f"copy_{number}.py").write_text(SOURCES["mail/box.py"] * 200)
     process = subprocess.Popen(demo_command(sound_source, "--keep", str(tmp_path)), stdout=subprocess.PIPE, text=True)
+    yield process
+    process.kill()
+    process.wait()
     assert process.stdout is not None
-    try:
-        while "%" not in process.stdout.readline():
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    process.stdout.close()
+
+
+def line_with(text: str, process: subprocess.Popen[str]) -> str:
+    """The next line that it writes with a text in it."""
+    assert process.stdout is not None
+    while text not in (line := process.stdout.readline()):
+        assert process.poll() is None
+    return line
+
+
+def test_ctrl_c_ends_it_with_exit_code_130(long_run: subprocess.Popen[str]) -> None:
+    line_with("%", long_run)
+
+    long_run.send_signal(signal.SIGINT)
+
+    assert long_run.wait(30) == 130
+
+
+def test_a_dashboard_shows_the_jobs_while_they_run(long_run: subprocess.Popen[str]) -> None:
+    address = line_with("Watch them in a browser", long_run).split()[-1]
+    line_with("%", long_run)
+
+    page = urlopen(f"{address}jobs", timeout=20).read().decode()
+
+    assert "jobrunr.demo.jobs:count_file" in page
+
+
+def test_a_dashboard_is_at_another_port_if_the_usual_one_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, make_application(f"sqlite:///{tmp_path}/jobs.db") as jobrunr:
+        monkeypatch.setattr(cli_demo, "PORT", taken.getsockname()[1])
+        with cli_demo._dashboard(jobrunr):
+            address = capsys.readouterr().out.split()[-1]
+            assert urlopen(address, timeout=20).status == 200
+    with pytest.raises(URLError):
+        urlopen(address, timeout=20)
+
+
+def test_without_its_extra_the_dashboard_is_missing_and_the_rest_is_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = MissingExtraError("The dashboard", "starlette", "dashboard")
+    monkeypatch.setattr(cli_demo, "dashboard_server", Mock(side_effect=missing))
+
+    with cli_demo._dashboard(JobRunr("memory://")):
+        assert "pip install 'jobrunr[dashboard]'" in capsys.readouterr().out

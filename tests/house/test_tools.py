@@ -15,7 +15,9 @@ class TestLowestVersions:
 
         assert all("==" in version and ">=" not in version for version in versions)
         assert {version.split("=")[0].split("[")[0] for version in versions} == {
-            *("sqlalchemy", "alembic", "msgspec", "click", "psycopg", "pymysql")
+            *("sqlalchemy", "alembic", "msgspec", "click", "psycopg", "pymysql"),
+            *("starlette", "uvicorn", "jinja2", "sse-starlette", "prometheus-client", "a2wsgi"),
+            *("authlib", "joserfc", "httpx2"),
         }
 
     def test_a_python_that_does_not_run_has_no_version(self, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from jobrunr import transitions
 from jobrunr.states import JobState
-from jobrunr.storage.contract import Claim, JobQuery, Retention, RunRecord
+from jobrunr.storage.contract import Claim, JobOrder, JobQuery, Retention, RunRecord
 from jobrunr.storage.sql import SqlStorageProvider
 from jobrunr.testing.factories import announced
 from tests.plans.explaining import Plans
@@ -25,6 +25,10 @@ def claims(storage: SqlStorageProvider, queues: tuple[str, ...] = ()) -> None:
 def second_page(storage: SqlStorageProvider, query: JobQuery) -> None:
     first = storage.find(query)
     assert storage.find(replace(query, after=first.next)).jobs
+
+
+def an_hour_ago(storage: SqlStorageProvider) -> datetime:
+    return storage.now() - timedelta(hours=1)
 
 
 def completes(storage: SqlStorageProvider) -> None:
@@ -53,6 +57,24 @@ CASES: dict[str, tuple[Callable[[SqlStorageProvider], object], set[str]]] = {
     "the newest of a state": (lambda storage: second_page(storage, JobQuery(state=JobState.SUCCEEDED)), {"jobs_by_state"}),
     "the newest that wait": (lambda storage: second_page(storage, JobQuery(state=JobState.ENQUEUED)), {"jobs_by_state"}),
     "the newest of all": (lambda storage: second_page(storage, JobQuery()), {"jobs_by_creation"}),
+    "the oldest of a state": (
+        lambda storage: second_page(storage, JobQuery(state=JobState.SUCCEEDED, order=JobOrder.OLDEST)),
+        {"jobs_by_state"},
+    ),
+    "what was made in a time": (
+        lambda storage: second_page(storage, JobQuery(created_from=an_hour_ago(storage), state=JobState.SUCCEEDED)),
+        {"jobs_by_creation"},
+    ),
+    "a queue": (lambda storage: second_page(storage, JobQuery(queue="queue-3")), {"jobs_by_creation"}),
+    "a text": (
+        lambda storage: second_page(storage, JobQuery(text="SEND", state=JobState.SUCCEEDED)),
+        {"jobs_by_state"},
+    ),
+    "a label that few have": (lambda storage: storage.find(JobQuery(label="rare")), set()),
+    "failures that are alike": (
+        lambda storage: storage.find(JobQuery(state=JobState.FAILED, fingerprint="0" * 16)),
+        {"jobs_failed"},
+    ),
     "the longest wait": (lambda storage: storage.oldest_enqueued_at(), {"jobs_by_state"}),
 }
 
@@ -76,6 +98,35 @@ def test_orphans_are_found_among_the_jobs_that_run(plans: Plans) -> None:
     assert not plan.goes_through_the_table
 
 
+def test_what_changed_in_a_time_is_found_state_by_state(plans: Plans) -> None:
+    plan = plans.of(lambda storage: second_page(storage, JobQuery(changed_from=an_hour_ago(storage))))
+
+    assert "jobs_by_state" in plan.indexes
+    assert not plan.goes_through_the_table
+    assert not plan.sorts_many
+
+
+def test_failures_are_grouped_by_their_index(plans: Plans) -> None:
+    plan = plans.of(lambda storage: storage.failures(10))
+
+    assert plan.indexes == {"jobs_failed"}
+    assert not plan.goes_through_the_table
+
+
+def test_what_is_nowhere_is_looked_for_slice_by_slice(plans: Plans) -> None:
+    """The last slices are most of so small a table, and may be found by going through it."""
+    for call in (
+        lambda storage: storage.find(JobQuery(text="nowhere", patience=timedelta(0))),
+        lambda storage: storage.count(JobQuery(queue="nowhere", patience=timedelta(0))),
+    ):
+        plan = plans.of(call)
+        assert plan.indexes == {"jobs_by_creation"}
+        assert not plan.goes_through_the_table
+        assert not plan.sorts_many
+
+
 def test_counting_looks_at_no_job(plans: Plans) -> None:
     assert plans.of(lambda storage: storage.counts()).indexes == set()
     assert not plans.of(lambda storage: storage.counts()).goes_through_the_table
+    assert plans.of(lambda storage: storage.count(JobQuery(state=JobState.FAILED))).indexes == set()
+    assert plans.of(lambda storage: storage.totals()).indexes == set()

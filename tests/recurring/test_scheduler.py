@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, ClassVar
 
 import pytest
@@ -46,6 +46,13 @@ class Moody:
         if self.trouble:
             raise OSError(self.trouble)
         return after + HOUR
+
+
+class Nowhere(tzinfo):
+    """A time zone without an offset."""
+
+    def utcoffset(self, moment: datetime | None) -> None:
+        return None
 
 
 @pytest.fixture
@@ -147,6 +154,7 @@ class TestRegistering:
             (lambda s: s.schedule_recurrently("@daily", jobs.sync, 1), ArgumentError, "too many"),
             (lambda s: s.schedule_recurrently("@daily", lambda: 1), TargetNotImportableError, "call"),
             (lambda s: s.schedule_recurrently("@daily", print), JobRefusedError, "builtins"),
+            (lambda s: s.options(until=datetime(2027, 1, 1, tzinfo=Nowhere())), OptionError, "time zone"),
             (lambda s: s.options(id="").schedule_recurrently("@daily", jobs.sync), OptionError, "id"),
             (lambda s: s.options(id="x" * 256).schedule_recurrently("@daily", jobs.sync), OptionError, "255"),
             (lambda s: s.options(id="a\nb").schedule_recurrently("@daily", jobs.sync), OptionError, "printable"),
@@ -449,6 +457,20 @@ class TestDeclaring:
         monkeypatch.setattr(Moody, "trouble", None)
         app.scheduler.recurring.register_declared()
         assert app.scheduler.recurring.get("moody").problem is None
+
+    def test_one_whose_class_is_not_there_is_kept_with_the_reason(
+        self, app: JobRunr, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        recurring(Every(1), id="every")(jobs.sync)
+        monkeypatch.delattr(f"{__name__}.Every")
+        app.scheduler.recurring.register_declared()
+        assert "Every" in str(app.scheduler.recurring.get("every").problem)
+
+    def test_a_window_that_is_too_long_is_refused(self, app: JobRunr) -> None:
+        recurring("0 * * * *", id="sync", window=(HOUR, HOUR))(jobs.sync)
+        with pytest.raises(ScheduleError, match="must be shorter"):
+            app.scheduler.recurring.register_declared()
+        assert app.scheduler.recurring.list() == []
 
     def test_one_that_is_over_goes_and_hinders_no_other(self, app: JobRunr, clock: TestClock) -> None:
         recurring("PT5M", id="old", until=clock.now() + HOUR)(jobs.sync)

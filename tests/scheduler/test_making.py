@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
@@ -32,6 +34,9 @@ def send_welcome(email: str, *, copies: int = 1) -> str:
 
 def plain(number: int = 0) -> int:
     return number
+
+
+def by_position(a: int, b: int, /, c: int) -> None: ...
 
 
 class Order:
@@ -148,16 +153,32 @@ def test_of_many_none_is_stored_behind_a_chunk_that_could_not_be() -> None:
 
     storage = Bursting(chunks=2)
     with JobRunr(storage, filters=[Counts()]) as app:
-        with pytest.raises(StorageUnavailableError):
+        with pytest.raises(StorageUnavailableError) as caught:
             app.scheduler.enqueue_many(plain, range(10 * CHUNK))
+        assert caught.value.stored == tuple(created)
         assert storage.tried == [CHUNK] * 3
         assert app.scheduler.counts()[JobState.ENQUEUED] == len(created) == 2 * CHUNK
 
 
 def test_of_many_those_are_stored_that_came_before_one_that_is_refused(app: JobRunr) -> None:
-    with pytest.raises(ArgumentError):
+    with pytest.raises(ArgumentError) as caught:
         app.scheduler.enqueue_many(plain, [*range(CHUNK), *range(CHUNK), "three"])
     assert app.scheduler.counts()[JobState.ENQUEUED] == 2 * CHUNK
+    of_item, of_stored = caught.value.__notes__
+    assert "item 2,000 of" in of_item and "first is item 0" in of_item
+    assert "stored 2,000 jobs" in of_stored
+    numbers = [app.scheduler.get(job_id).details.arguments for job_id in caught.value.stored]
+    assert numbers == [f'{{"number":{n}}}' for n in [*range(CHUNK), *range(CHUNK)]]
+
+
+def test_an_error_of_the_callers_own_among_many_is_told_what_is_stored(app: JobRunr) -> None:
+    def numbers() -> Iterator[int]:
+        yield from range(CHUNK)
+        raise LookupError("no more")
+
+    with pytest.raises(LookupError) as caught:
+        app.scheduler.enqueue_many(plain, numbers())
+    assert caught.value.__notes__ == ["enqueue_many had stored 1,000 jobs before that."]
 
 
 def test_a_tuple_is_several_arguments(app: JobRunr) -> None:
@@ -192,6 +213,15 @@ def test_a_name_without_a_template_says_what_is_called(app: JobRunr) -> None:
     assert "plain(" in app.scheduler.get(app.scheduler.enqueue(plain, 3)).name
 
 
+def test_what_cannot_be_passed_by_name_stands_there_without_one(app: JobRunr) -> None:
+    assert app.scheduler.get(app.scheduler.enqueue(by_position, 1, 2, c=3)).name == "test_making.by_position(1, 2, c=3)"
+
+
+def test_a_log_context_that_cannot_be_stored_is_refused_by_its_key(app: JobRunr) -> None:
+    with log_context(tenant="a", order=Order(1)), pytest.raises(OptionError, match="for 'order': an Order has no form"):
+        app.scheduler.enqueue(plain, 3)
+
+
 def test_a_filter_may_change_what_is_stored() -> None:
     class Tenant(JobFilter):
         def creating(self, job: NewJob) -> NewJob:
@@ -199,6 +229,35 @@ def test_a_filter_may_change_what_is_stored() -> None:
 
     with JobRunr("memory://", filters=[Tenant()]) as app:
         assert app.scheduler.get(app.scheduler.enqueue(send_welcome, "a")).labels == ("tenant-a",)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (5, "5 is no NewJob"),
+        ({"id": None}, r"\$\.id"),
+        ({"name": None}, r"\$\.name"),
+        ({"name": "x" * 256}, r"\$\.name"),
+        ({"name": "a\0b"}, "NUL"),
+        ({"labels": "mail"}, r"\$\.labels"),
+        ({"priority": 40_000}, r"\$\.priority"),
+        ({"state": JobState.SUCCEEDED}, "SUCCEEDED"),
+        ({"state": JobState.SCHEDULED}, "does not say for when"),
+    ],
+)
+def test_a_filter_that_makes_no_job_of_it_is_logged_and_changes_nothing(
+    caplog: pytest.LogCaptureFixture, wrong: Any, says: str
+) -> None:
+    class Wrong(JobFilter):
+        def creating(self, job: NewJob) -> NewJob:
+            return msgspec.structs.replace(job, **wrong) if isinstance(wrong, dict) else wrong
+
+    with JobRunr("memory://", filters=[Wrong()]) as app:
+        stored = app.scheduler.get(app.scheduler.enqueue(plain, 3))
+
+    assert (stored.state, stored.labels, stored.priority) == (JobState.ENQUEUED, (), 0)
+    assert f"creating failed for job {stored.id}; the job goes on" in caplog.text
+    assert re.search(says, caplog.text)
 
 
 def nested() -> object:

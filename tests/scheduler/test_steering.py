@@ -52,6 +52,17 @@ def test_deleting_is_told_to_filters_and_is_idempotent(app: JobRunr, changes: Ch
     assert changes.seen == [(JobState.ENQUEUED, JobState.DELETED)]
 
 
+@pytest.mark.parametrize(
+    ("reason", "kept"), [("a\0b", "a�b"), ("\ud800", "�"), ("x" * 100_000, "x" * 1999 + "…")], ids=["NUL", "half", "long"]
+)
+def test_any_reason_can_be_stored(app: JobRunr, reason: str, kept: str) -> None:
+    job_id = app.scheduler.enqueue(jobs.add, 1, 2)
+    app.scheduler.reschedule(job_id, timedelta(days=1), reason)
+    app.scheduler.requeue(job_id, reason)
+    app.scheduler.delete(job_id, reason)
+    assert [change.reason for change in app.scheduler.get(job_id).history[1:]] == [kept] * 3
+
+
 def test_requeueing_undoes_a_deletion_and_is_idempotent(app: JobRunr) -> None:
     job_id = app.scheduler.enqueue(jobs.add, 1, 2)
     app.scheduler.delete(job_id)

@@ -10,9 +10,10 @@ from uuid import UUID
 import pytest
 
 from jobrunr import Job, JobFilter, JobRunr, JobState
+from jobrunr.settings_in_code import ServerSettings
 from jobrunr.states import FINISHED
 
-FAST = {"heartbeat_interval": 0.05, "server_timeout": 2, "poll_interval": 0.05, "workers": 4}
+FAST: ServerSettings = {"heartbeat_interval": 0.05, "server_timeout": 2, "poll_interval": 0.05, "workers": 4}
 
 
 class Watch(JobFilter):

@@ -13,13 +13,14 @@ from jobrunr.storage.contract import StorageProvider
 from jobrunr.storage.sql import SqlStorageProvider
 from jobrunr.testing.clock import TestClock
 from jobrunr.testing.contract import StorageContract
+from jobrunr.testing.contract.base import Contract
 
-COLUMNS = {"labels_json": "labels", "extras_json": "extras"}
+COLUMNS = {"labels_json": "labels", "extras_json": "extras", "by": "actor"}
 """Columns that have another name than the field they hold."""
 
 
-class SqlContract(StorageContract):
-    """The storage law on a SQL database. Subclass it, and give it a fixture ``url``."""
+class SqlFixtures(Contract):
+    """A SQL database for chapters of the storage law. Subclass it, and give it a fixture ``url``."""
 
     @pytest.fixture
     def url(self) -> URL:
@@ -43,6 +44,10 @@ class SqlContract(StorageContract):
     def damage_recurring(self, storage: StorageProvider, recurring_job_id: str, field: str, value: object) -> bool:
         assert isinstance(storage, SqlStorageProvider)
         return overwrite(storage, storage._dialect.tables.recurring_jobs, recurring_job_id, field, value)
+
+
+class SqlContract(SqlFixtures, StorageContract):
+    """The storage law on a SQL database. Subclass it, and give it a fixture ``url``."""
 
 
 def overwrite(storage: SqlStorageProvider, table: Table, row_id: object, column: str, value: object) -> bool:

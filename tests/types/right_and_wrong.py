@@ -261,6 +261,12 @@ def applications() -> None:
     with JobRunr("memory://") as other:
         other.scheduler.enqueue(clean_up, 30)
 
+    JobRunr("memory://", retries=2, poll_interval="100ms", delete_failed_after=None, retry_delays=[1, timedelta(hours=1)])
+    JobRunr("memory://", retriez=2)  # wrong: no setting has this name
+    JobRunr("memory://", retries="two")  # wrong: not a number
+    jobrunr.server(workerz=2)  # wrong: no setting has this name
+    jobrunr.server(queues=5)  # wrong: not a list of texts
+    jobrunr.server(url="sqlite:///other.db")  # wrong: no setting of a server
     JobRunr(42)  # wrong: no storage
     JobRunr("memory://", retry=5)  # wrong: no policy
     JobRunr("memory://", filters=[Tenant])  # wrong: a class, not a filter

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from threading import Barrier
+from typing import Any
 from uuid import RFC_4122, UUID
 
 import pytest
@@ -15,7 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobrunr import ids
+from jobrunr.errors import JobRunrError, WrongIdError
 from jobrunr.ids import JobId, new_token
+
+keys = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
 @pytest.fixture
@@ -107,17 +111,22 @@ print(len(mine | {theirs[n:n + 36] for n in range(0, 3_600, 36)}))
 
 
 class TestIdsOfKeys:
-    @given(st.text(st.characters(exclude_categories=["Cs"])))
+    @given(keys)
     def test_a_key_has_one_id(self, key: str) -> None:
         assert JobId.from_key(key) == JobId.from_key(key)
         assert isinstance(JobId.from_key(key), JobId)
 
-    @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), unique=True, max_size=50))
+    @given(st.lists(keys, unique=True, max_size=50))
     def test_different_keys_have_different_ids(self, keys: list[str]) -> None:
         assert len({JobId.from_key(key) for key in keys}) == len(keys)
 
     def test_the_id_of_a_key_never_changes_with_a_release(self) -> None:
         assert str(JobId.from_key("order-17")) == "e043a60f-5693-5e95-a1f9-19e80207a926"
+
+    @pytest.mark.parametrize("key", ["", 17, None, b"order-17"])
+    def test_what_is_no_key_is_refused(self, key: Any) -> None:
+        with pytest.raises(WrongIdError, match="is no key; a key is a text"):
+            JobId.from_key(key)
 
     def test_the_id_of_a_key_and_a_new_id_never_meet(self) -> None:
         assert JobId.from_key("order-17").version == 5
@@ -139,8 +148,9 @@ class TestReadingIds:
 
     @pytest.mark.parametrize("text", ["", "17", "order-17", "0190f2b1-5c7e-7000-8000-00000000000", "z" * 36])
     def test_any_other_text_is_refused(self, text: str) -> None:
-        with pytest.raises(ValueError, match="UUID"):
+        with pytest.raises(ValueError, match="UUID") as caught:
             JobId.of(text)
+        assert isinstance(caught.value, JobRunrError)
 
 
 class TestTokens:

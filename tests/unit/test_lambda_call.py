@@ -146,14 +146,27 @@ class TestTheCall:
         assert counts == list(range(100))
 
 
+def inside_another(outer: Callable[[], Any]) -> Any:
+    return outer()
+
+
 class TestALambdaIsRefused:
     @pytest.mark.parametrize(
         ("function", "why", "instead"),
         [
-            (lambda: 42, "it makes no call", "enqueue(mail_service.send, user.id)"),
-            (lambda: send, "it makes no call", "enqueue(mail_service.send, user.id)"),
-            (lambda: send(1) or send(2), "it makes no call", "enqueue(mail_service.send, user.id)"),
-            (lambda: (send(1), send(2)), "it makes no call", "enqueue(mail_service.send, user.id)"),
+            (lambda: 42, "it makes no call", "as in enqueue(mail_service.send, user.id)"),
+            (lambda: send, "it makes no call", "Write enqueue(send)."),
+            (lambda: send(1) or send(2), "it makes more than one call", "several jobs: enqueue(send, 1), enqueue(send, 2)."),
+            (lambda: (send(1), send(2)), "it makes more than one call", "several jobs: enqueue(send, 1), enqueue(send, 2)."),
+            (lambda: 1 and send(2), "it does more than its one call", "Write enqueue(send, 2)."),
+            (lambda: not send(2), "it does more than its one call", "Write enqueue(send, 2)."),
+            (lambda: send(2).x, "it does more than its one call", "Write enqueue(send, 2)."),
+            (inside_another(lambda: lambda: 1 and send(2)), "it does more than its one call", "Write enqueue(send, 2)."),
+            (
+                inside_another(lambda: [lambda: send(1)(2), lambda: 3, lambda: send][2]),
+                "it makes no call",
+                "Write enqueue(send).",
+            ),
             (lambda: send(str(1)), "it makes more than one call", "Write enqueue(send, str(1))."),
             (lambda: send(a=str(1)), "it makes more than one call", "Write enqueue(send, a=str(1))."),
             (lambda: Service().send(1), "it makes more than one call", "Write enqueue(Service().send, 1)."),
@@ -178,7 +191,8 @@ class TestALambdaIsRefused:
         # Not "<string>", under which Python 3.13 knows the code that it was started with (`-c`).
         function = eval(compile("lambda: print(1)", "<nowhere>", "eval"))
         with pytest.raises(
-            TargetNotImportableError, match=r"source is not at hand\. Write enqueue\(mail_service.send, user.id\)"
+            TargetNotImportableError,
+            match=r"source is not at hand\. Write the function .* enqueue\(mail_service.send, user.id\)",
         ):
             unfold(function)
 

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilter
 from jobrunr.ids import JobId
-from jobrunr.options import MAX_LABELS, MAX_QUEUE_LENGTH, JobOptions, job, options_of
+from jobrunr.jobs import MAX_QUEUE_LENGTH
+from jobrunr.options import MAX_LABELS, JobOptions, job, options_of
 from jobrunr.retries import FixedDelays
 
 options = st.builds(
     JobOptions,
     id=st.none() | st.builds(JobId.new),
-    name=st.none() | st.text(),
+    name=st.none() | st.text(min_size=1),
     retries=st.none() | st.integers(0, 10_000),
     retry=st.none() | st.builds(FixedDelays, st.integers(0, 100)),
     labels=st.none() | st.lists(st.text(), max_size=MAX_LABELS).map(tuple),

@@ -4,12 +4,15 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import msgspec
 import pytest
 
+from jobrunr import JobRunr
 from jobrunr.errors import SettingsError, UnknownSettingError, WrongSettingError
 from jobrunr.settings import Settings, change_settings, describe_settings, load_settings
+from jobrunr.settings_in_code import ApplicationSettings
 
 NOWHERE = Path("/")
 
@@ -436,3 +439,13 @@ class TestDescription:
         assert described.default == "36 h"
         assert described.allowed.startswith("a duration from 0 s to 3650 d")
         assert described.description == "How long a job stays SUCCEEDED before it becomes DELETED."
+
+
+def test_type_checkers_know_every_setting() -> None:
+    assert set(get_type_hints(ApplicationSettings)) == set(Settings.__struct_fields__)
+
+
+@pytest.mark.parametrize(("name", "value"), [("url", "sqlite:///x"), ("retries", 3), ("workerz", 2)])
+def test_a_server_has_only_settings_that_concern_servers(name: str, value: Any) -> None:
+    with pytest.raises(UnknownSettingError, match=rf"Unknown setting '{name}' in server\(...\). Allowed are: delete_"):
+        JobRunr("memory://").server(**{name: value})

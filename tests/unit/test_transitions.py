@@ -46,6 +46,23 @@ def retry(
 class TestDecisions:
     """One transition at a time: what it says shall be written."""
 
+    @pytest.mark.parametrize(
+        "move",
+        [
+            succeed,
+            lambda job, now: fail(job, now, "why"),
+            lambda job, now: retry(job, now, after=SECOND),
+            lambda job, now: hand_back(job, now, "why", begun=True),
+            lambda job, now: delete(job, now, "why"),
+        ],
+    )
+    def test_nothing_happens_before_what_it_follows(self, move: Callable[[Job, datetime], JobUpdate]) -> None:
+        job = a_stored_job(JobState.PROCESSING)
+        update = move(job, job.state_at - SECOND)
+        assert update.at == job.state_at
+        assert all(change.at <= job.state_at for change in read_lines(update.past))
+        assert update.run_at in (job.run_at, None, job.state_at + SECOND)
+
     def test_success_leaves_the_attempt_in_its_fields(self) -> None:
         job = a_stored_job(JobState.PROCESSING, reason="tomorrow", run_at=NOON, failures=2)
         assert succeed(job, NOON + SECOND, "17") == JobUpdate(

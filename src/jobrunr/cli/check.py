@@ -11,19 +11,25 @@ from jobrunr.cli.application import existing_storage, find_application
 from jobrunr.cli.options import app_option, json_option
 from jobrunr.cli.output import print_json, printable, state_name
 from jobrunr.cli.verb import ExitCode, Verb
-from jobrunr.errors import CannotRunError, ScheduleError, UnreadableJobError
+from jobrunr.errors import CannotRunError, ScheduleError
 from jobrunr.ids import JobId
-from jobrunr.jobs import Job, JobDetails
+from jobrunr.jobs import Job
+from jobrunr.misfits import check_call, why_not
 from jobrunr.recurring_job import RecurringJob
 from jobrunr.registry import JobRegistry
 from jobrunr.scheduler.recurring_jobs import RecurringJobs
 from jobrunr.states import JobState
 from jobrunr.storage.contract import JobQuery, StorageProvider
+from jobrunr.texts import storable
 
-_STILL_TO_RUN = (JobState.AWAITING, JobState.SCHEDULED, JobState.ENQUEUED, JobState.PROCESSING)
-"""In the direction in which jobs move, so that none slips past while we look. A retry that is due later is SCHEDULED."""
+_MAY_RUN = (JobState.AWAITING, JobState.SCHEDULED, JobState.ENQUEUED, JobState.PROCESSING, JobState.FAILED)
+"""In the direction in which jobs move, so that none slips past while we look. A retry that is due later is SCHEDULED; a job
+that is FAILED may be requeued."""
 
 _PAGE = 1000
+
+_LONGEST_TARGET, _LONGEST_REASON = 200, 600
+"""Characters that a person is shown; --json shows everything."""
 
 _EXAMPLES = (
     ("Before a deployment, with the new code", "jobrunr check --app shop.jobs:jobrunr"),
@@ -58,8 +64,9 @@ class Findings(msgspec.Struct, kw_only=True):
 def verb(context: click.Context, app: str | None, as_json: bool) -> None:
     """List the stored jobs and recurring jobs that this code cannot run.
 
-    Every job that is still to run, and every recurring job, is held against the code: is its function there and offered,
-    and do the stored arguments fit? Nothing is run or changed. The exit code is 1 when something does not fit.
+    Every job that is still to run, or is FAILED and may be requeued, and every recurring job, is held against the code: is
+    its function there and offered, and do the stored arguments fit? Nothing is run or changed. The exit code is 1 when
+    anything is listed, FAILED jobs included; delete what will never run again.
     """
     with find_application(app) as jobrunr:
         findings = find_misfits(existing_storage(jobrunr), jobrunr.registry)
@@ -72,11 +79,11 @@ def verb(context: click.Context, app: str | None, as_json: bool) -> None:
 
 
 def find_misfits(storage: StorageProvider, registry: JobRegistry) -> Findings:
-    """Hold every job that is still to run against the code."""
+    """Hold every job that is still to run, or may be requeued, against the code."""
     findings = Findings()
     groups: dict[tuple[str, str], Group] = {}
     seen: set[JobId] = set()
-    for job in _jobs_still_to_run(storage):
+    for job in _jobs_that_may_run(storage):
         findings.checked += 1
         reason = why_not(job, registry)
         if reason is None or job.id in seen:
@@ -91,20 +98,6 @@ def find_misfits(storage: StorageProvider, registry: JobRegistry) -> Findings:
     return findings
 
 
-def why_not(job: Job, registry: JobRegistry) -> str | None:
-    """Why this code cannot run a job; None when it can."""
-    try:
-        if job.unreadable is not None:
-            raise UnreadableJobError(job.id, job.unreadable)
-        _ = job.extras
-        _check_call(job.details, registry)
-    except UnreadableJobError:
-        return "Its row cannot be read. Was it changed by hand?"
-    except CannotRunError as error:
-        return str(error)
-    return None
-
-
 def find_recurring_misfits(recurring: RecurringJobs, registry: JobRegistry) -> dict[str, str]:
     """The ids of the recurring jobs that this code cannot run, and why."""
     reasons = {job.id: job.problem or _why_not_recurring(job, recurring, registry) for job in recurring.list()}
@@ -114,18 +107,14 @@ def find_recurring_misfits(recurring: RecurringJobs, registry: JobRegistry) -> d
 def _why_not_recurring(job: RecurringJob, recurring: RecurringJobs, registry: JobRegistry) -> str | None:
     try:
         recurring.schedule_of(job)
-        _check_call(job.template.details, registry)
+        check_call(job.template.details, registry)
     except (ScheduleError, CannotRunError) as error:
         return str(error)
     return None
 
 
-def _check_call(details: JobDetails, registry: JobRegistry) -> None:
-    registry.resolve(details.target).codec.decode(details.arguments)
-
-
-def _jobs_still_to_run(storage: StorageProvider) -> Iterator[Job]:
-    for state in _STILL_TO_RUN:
+def _jobs_that_may_run(storage: StorageProvider) -> Iterator[Job]:
+    for state in _MAY_RUN:
         cursor: str | None = None
         while True:
             page = storage.find(JobQuery(state=state, limit=_PAGE, after=cursor))
@@ -137,20 +126,23 @@ def _jobs_still_to_run(storage: StorageProvider) -> Iterator[Job]:
 
 def _lines(findings: Findings) -> Iterator[str]:
     for group in findings.groups:
-        yield f"{click.style(printable(group.target), bold=True)}: {_jobs(group.count)}"
-        yield from click.wrap_text(printable(group.reason), 78, "  ", "  ").splitlines()
+        yield f"{click.style(_cut(group.target, _LONGEST_TARGET), bold=True)}: {_jobs(group.count)}"
+        yield from click.wrap_text(_cut(group.reason, _LONGEST_REASON), 78, "  ", "  ").splitlines()
         yield f"  For example {group.example} ({state_name(group.example_state)})"
         yield ""
     for job_id, reason in findings.recurring.items():
         yield f"recurring job {click.style(printable(job_id), bold=True)}"
-        yield from click.wrap_text(printable(reason), 78, "  ", "  ").splitlines()
+        yield from click.wrap_text(_cut(reason, _LONGEST_REASON), 78, "  ", "  ").splitlines()
         yield ""
+    looked_at = f"{_jobs(findings.checked)} still to run or FAILED"
     if findings.cannot_run:
-        yield click.style(
-            f"{_jobs(findings.checked)} still to run, and this code cannot run {findings.cannot_run:,} of them.", fg="red"
-        )
+        yield click.style(f"{looked_at}, and this code cannot run {findings.cannot_run:,} of them.", fg="red")
     else:
-        yield click.style(f"{_jobs(findings.checked)} still to run, and this code can run all of them.", fg="green")
+        yield click.style(f"{looked_at}, and this code can run all of them.", fg="green")
+
+
+def _cut(text: str, length: int) -> str:
+    return printable(storable(text, length))
 
 
 def _jobs(count: int) -> str:

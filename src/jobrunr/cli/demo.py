@@ -8,16 +8,24 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from jobrunr.cli.dashboard_options import HOST, PORT, dashboard_server
 from jobrunr.cli.output import bar, columns, fit, printable
 from jobrunr.cli.verb import Verb
 from jobrunr.demo import Demo
 from jobrunr.demo.run import Ending, Glance
 from jobrunr.demo.sources import standard_library
+from jobrunr.errors import DashboardAddressError, MissingExtraError
+from jobrunr.jobrunr import JobRunr
 from jobrunr.states import JobState
+
+if TYPE_CHECKING:
+    from jobrunr.dashboard.running import DashboardServer
 
 _SHOWN = (JobState.SCHEDULED, JobState.ENQUEUED, JobState.PROCESSING, JobState.SUCCEEDED, JobState.FAILED)
 
@@ -43,16 +51,40 @@ _EXAMPLES = (
 def verb(keep: Path, source: Path | None) -> None:
     """Read Python's own standard library with two thousand jobs, in less than a minute.
 
-    A job for every file counts what is in it, a job for every package reads its documentation, and a last one reports. The
-    jobs are kept in jobrunr-demo.db; a database of an earlier run is replaced.
+    A job for every file counts what is in it, a job for every package reads its documentation, and a last one reports. A
+    dashboard shows them meanwhile. The jobs are kept in jobrunr-demo.db; a database of an earlier run is replaced.
     """
     folder = (source or standard_library()).absolute()
     demo = Demo(folder, keep)
     click.echo(f"Python {platform.python_version()} reads {folder}:")
     click.echo(f"{len(demo.files):,} files and {len(demo.packages):,} packages become {demo.total:,} jobs.\n")
     screen = _Screen()
-    ending = demo.run(screen.show, screen.interval)
+    ending = demo.run(screen.show, screen.interval, beside=_dashboard)
     click.echo("\n".join(_report(demo, ending)))
+
+
+@contextmanager
+def _dashboard(jobrunr: JobRunr) -> Iterator[None]:
+    """Let others watch: at the usual port, or at any other that is free."""
+    try:
+        server = _listening(jobrunr)
+    except MissingExtraError as error:
+        click.echo(f"{error}\n")
+        yield
+        return
+    server.start()
+    click.echo(f"Watch them in a browser: {server.address}\n")
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+def _listening(jobrunr: JobRunr) -> DashboardServer:
+    try:
+        return dashboard_server(jobrunr, HOST, PORT)
+    except DashboardAddressError:
+        return dashboard_server(jobrunr, HOST, 0)
 
 
 class _Screen:
@@ -108,12 +140,13 @@ def _report(demo: Demo, ending: Ending) -> Iterator[str]:
 def _look_further(demo: Demo, ending: Ending) -> Iterator[str]:
     command, on = _this_command(), f"--url {shlex.quote(demo.url)}"
     yield _heading("Look further")
+    yield f"  {command} dashboard {on}"
     yield f"  {command} status {on}"
     if ending.a_failed_job is not None:
         yield f"  {command} job list {on} --state failed"
-        yield f"  {command} job show {on} {ending.a_failed_job.id}"
-    yield f"  {command} job show {on} {ending.a_succeeded_job.id}"
-    yield f"  {command} job show {on} {ending.report.id}"
+    ids = [job.id for job in (ending.a_failed_job, ending.a_succeeded_job, ending.report) if job is not None]
+    for job_id in dict.fromkeys(ids):  # in a small folder, the report may be the only one that succeeded
+        yield f"  {command} job show {on} {job_id}"
 
 
 def _this_command() -> str:

@@ -52,6 +52,9 @@ def list_jobs(app: str | None, url: str | None, as_json: bool, **query: Any) -> 
             return
         now = storage.now()
         rows = [(str(job.id), job.state.value, age(job.state_at, now), job.name) for job in page]
+    if not rows:
+        click.echo("There is no such job.")
+        return
     click.echo("\n".join(table(("ID", "STATE", "FOR", "NAME"), rows)))
     if page.next is not None:
         click.echo(f"There are more; --limit shows more than {query['limit']}.", err=True)
@@ -93,7 +96,8 @@ _reason = click.option("--reason", metavar="TEXT", help="Why; is kept in the his
 @job_id_argument
 def delete_job(app: str | None, url: str | None, job_id: JobId, reason: str | None) -> None:
     """Withdraw a job. One that runs is cancelled; a deleted one can be requeued for a while."""
-    _steer(app, url, job_id, lambda scheduler: scheduler.delete(job_id, reason or f"deleted {by_whom()}"))
+    why = reason or "deleted on the command line"
+    _steer(app, url, job_id, lambda scheduler: scheduler.delete(job_id, why, by=user_and_host()))
 
 
 @verb.command(
@@ -106,7 +110,8 @@ def delete_job(app: str | None, url: str | None, job_id: JobId, reason: str | No
 @job_id_argument
 def requeue_job(app: str | None, url: str | None, job_id: JobId, reason: str | None) -> None:
     """Run a job now, whether it waits, has failed, has succeeded or was deleted. Its retries are counted anew."""
-    _steer(app, url, job_id, lambda scheduler: scheduler.requeue(job_id, reason or f"requeued {by_whom()}"))
+    why = reason or "requeued on the command line"
+    _steer(app, url, job_id, lambda scheduler: scheduler.requeue(job_id, why, by=user_and_host()))
 
 
 def _steer(app: str | None, url: str | None, job_id: JobId, change: Callable[[JobScheduler], None]) -> None:
@@ -117,9 +122,14 @@ def _steer(app: str | None, url: str | None, job_id: JobId, change: Callable[[Jo
 
 
 def by_whom() -> str:
+    """From where and by whom, for a reason."""
+    return f"on the command line by {user_and_host()}"
+
+
+def user_and_host() -> str:
     """Who steers, for the history."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container may have a user without a name
         user = "somebody"
-    return f"on the command line by {user} on {socket.gethostname()}"
+    return f"{user} on {socket.gethostname()}"

@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
-from jobrunr.context import METADATA
-from jobrunr.errors import UnreadableJobError
 from jobrunr.history import StateChange
+from jobrunr.job_texts import labels_of, metadata_of, progress_of, read
 from jobrunr.jobs import Job
 from jobrunr.progress import PROGRESS
 from jobrunr.storage.contract import LogLine
@@ -38,33 +37,6 @@ def job_as_json(job: Job, logs: Sequence[LogLine] | None = None, kept: Mapping[s
         "metadata": {key: read(value) for key, value in metadata_of(kept).items()},
         "result": None if job.result_json is None else read(job.result_json),
     }
-
-
-def labels_of(job: Job) -> tuple[str, ...]:
-    """The labels of a job, also of one whose labels cannot be read."""
-    try:
-        return job.labels
-    except UnreadableJobError:
-        return ()
-
-
-def metadata_of(kept: Mapping[str, str]) -> dict[str, str]:
-    """The metadata among what a job keeps, as JSON texts."""
-    return {key.removeprefix(METADATA): value for key, value in kept.items() if key.startswith(METADATA) and value}
-
-
-def progress_of(kept: Mapping[str, str]) -> dict[str, str]:
-    """The progress among what a job keeps, attempt by attempt, as JSON texts."""
-    bars = {key.removeprefix(PROGRESS): value for key, value in kept.items() if key.startswith(PROGRESS)}
-    return dict(sorted(bars.items(), key=lambda bar: (len(bar[0]), bar[0])))
-
-
-def read(text: str) -> Any:
-    """Stored JSON as plain values; what is no JSON, as the text that it is."""
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return text
 
 
 def _change(change: StateChange) -> dict[str, Any]:

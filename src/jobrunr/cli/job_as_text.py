@@ -7,12 +7,10 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
 import click
 import msgspec
 
-from jobrunr.cli.job_as_json import labels_of, metadata_of, progress_of, read
 from jobrunr.cli.output import (
     bar,
     cells,
@@ -28,14 +26,11 @@ from jobrunr.cli.output import (
 )
 from jobrunr.durations import format_duration
 from jobrunr.history import StateChange
+from jobrunr.job_texts import arguments_as_code, cut, labels_of, metadata_of, progress_of
 from jobrunr.jobs import Job, JobDetails
-from jobrunr.parameters import VAR_KEYWORD, VAR_POSITIONAL
 from jobrunr.progress import Progress
 from jobrunr.states import FINISHED, JobState
 from jobrunr.storage.contract import LogLine
-
-_LONGEST_VALUE = 4000
-"""Characters of an argument, a result and the like; --json shows everything."""
 
 
 def job_as_text(job: Job, logs: Sequence[LogLine], kept: Mapping[str, str], now: datetime) -> Iterator[str]:
@@ -80,9 +75,9 @@ def _labelled(job: Job, kept: Mapping[str, str], now: datetime) -> Iterator[tupl
     for attempt, text in list(progress_of(kept).items())[-1:]:
         yield "progress", _progress(attempt, text)
     for key, value in metadata_of(kept).items():
-        yield "metadata", f"{key} = {_cut(value)}"
+        yield "metadata", f"{key} = {cut(value)}"
     if job.result_json is not None:
-        yield "result", _cut(job.result_json)
+        yield "result", cut(job.result_json)
 
 
 def call_as_code(details: JobDetails) -> list[str]:
@@ -94,22 +89,10 @@ def call_as_code(details: JobDetails) -> list[str]:
     "send('ada', 'a.txt', urgent=True)"
     """
     module, _, name = details.target.partition(":")
-    arguments = read(details.arguments)
-    if not isinstance(arguments, dict):
-        return [f"{details.target} with arguments that cannot be read: {_cut(details.arguments)}"]
-    return [f"from {module} import {name.partition('.')[0]}", f"{name}({', '.join(_as_written(arguments))})"]
-
-
-def _as_written(arguments: dict[str, Any]) -> Iterator[str]:
-    is_before_more = VAR_POSITIONAL in arguments  # then those before it can only have been passed by position
-    for key, value in arguments.items():
-        if key == VAR_POSITIONAL and isinstance(value, list):
-            is_before_more = False
-            yield from (_cut(repr(item)) for item in value)
-        elif key == VAR_KEYWORD and isinstance(value, dict):
-            yield from (f"{name}={_cut(repr(item))}" for name, item in value.items())
-        else:
-            yield _cut(repr(value)) if is_before_more else f"{key}={_cut(repr(value))}"
+    arguments = arguments_as_code(details.arguments)
+    if arguments is None:
+        return [f"{details.target} with arguments that cannot be read: {cut(details.arguments)}"]
+    return [f"from {module} import {name.partition('.')[0]}", f"{name}({', '.join(arguments)})"]
 
 
 def _progress(attempt: str, text: str) -> str:
@@ -134,6 +117,9 @@ def _distance(at: datetime, now: datetime) -> str:
 def _history(job: Job, now: datetime) -> Iterator[str]:
     history = job.history
     yield from _heading(f"History ({zone(job.created_at)})")
+    if not history:  # its row is unreadable
+        yield "  There is none that can be read."
+        return
     ends: list[datetime | None] = [later.at for _, later in pairwise(history)]
     ends.append(None if job.state in FINISHED else now)
     day = ""
@@ -171,6 +157,10 @@ def _details(change: StateChange) -> str:
         parts.append(f"{change.exception.type.removeprefix('builtins.')}: {change.exception.message}")
     if change.reason:
         parts.append(change.reason)
+    if change.exception is not None and change.exception.place:
+        parts.append(f"at {change.exception.place}")
+    if change.by is not None:
+        parts.append(f"by {change.by}")
     return "; ".join(parts)
 
 
@@ -217,7 +207,3 @@ def _wrapped(head: str, text: str) -> Iterator[str]:
     first, *more = textwrap.wrap(text, room, drop_whitespace=True, break_on_hyphens=False) or [""]
     yield head + first
     yield from (" " * cells(head) + line for line in more)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}… ({len(text):,} characters)"

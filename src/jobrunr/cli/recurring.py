@@ -27,7 +27,7 @@ _reason = click.option("--reason", metavar="TEXT", help="Why; is shown with it."
 
 @click.group("recurring", cls=VerbGroup)
 def verb() -> None:
-    """List recurring jobs, look at one, pause, trigger or delete it."""
+    """List recurring jobs; show, pause, trigger or delete one."""
 
 
 @verb.command(

@@ -12,8 +12,21 @@ import click
 from jobrunr.cli.verb import ExitCode, Verb, VerbGroup
 from jobrunr.version import VERSION
 
-VERBS = ("worker", "enqueue", "job", "recurring", "cron", "status", "check", "migrate", "demo", "completion")
-"""In the order in which help lists them. Each is the ``verb`` of the module of this name."""
+VERBS = (
+    "worker",
+    "enqueue",
+    "job",
+    "recurring",
+    "cron",
+    "status",
+    "dashboard",
+    "dashboard-user",
+    "check",
+    "migrate",
+    "demo",
+    "completion",
+)
+"""In the order in which help lists them. Each is the ``verb`` of the module of this name, with _ for -."""
 
 COMPLETE_VARIABLE = "_JOBRUNR_COMPLETE"
 """The environment variable by which a shell asks for completions; see `jobrunr.cli.completion`."""
@@ -28,7 +41,7 @@ class LazyVerbs(VerbGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        verb = import_module(f"jobrunr.cli.{cmd_name}").verb
+        verb = import_module(f"jobrunr.cli.{cmd_name.replace('-', '_')}").verb
         assert isinstance(verb, Verb | VerbGroup)
         return verb
 

@@ -34,7 +34,10 @@ class ExitCode(IntEnum):
     NO = 1, "The answer is no: a check found something, there is no such job, the job or the call was refused."
     USAGE = 2, "Wrong usage: an option, the application, or a setting."
     STORAGE_AWAY = 3, "The storage is not available; trying again can help."
-    STORAGE_SETUP = 4, "The storage cannot be used as it is: no tables, tables of a newer version, no driver."
+    STORAGE_SETUP = (
+        4,
+        "The storage cannot be used as it is: no such database, no tables, tables of a newer version, no driver.",
+    )
     GIVEN_BACK = 5, "A worker stopped, but gave back jobs that still ran; they run again elsewhere."
     INTERRUPTED = 130, "Interrupted with Ctrl-C."
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from queue import SimpleQueue
 from types import FrameType
@@ -12,6 +14,7 @@ from typing import Any
 import click
 
 from jobrunr.cli.application import find_application
+from jobrunr.cli.dashboard_options import HOST, PORT, dashboard_server
 from jobrunr.cli.options import app_option, read_duration
 from jobrunr.cli.verb import ExitCode, Verb
 from jobrunr.cli.worker_log import LEVELS, set_up_logging
@@ -23,6 +26,7 @@ _log = logging.getLogger("jobrunr.worker")
 _EXAMPLES = (
     ("Run all jobs of an application", "jobrunr worker --app shop.jobs:jobrunr"),
     ("Two queues, four jobs at a time", "jobrunr worker --queue mail --queue reports --workers 4"),
+    ("With the dashboard", "jobrunr worker --dashboard --dashboard-port 8080"),
     ("Give jobs a minute to end when it stops", "jobrunr worker --grace 1m"),
 )
 
@@ -37,10 +41,27 @@ _EXAMPLES = (
 )
 @click.option("--name", "server_name", metavar="TEXT", help="What people call it. [setting: server_name]")
 @click.option(
+    "--tag",
+    "server_tags",
+    metavar="TEXT",
+    multiple=True,
+    help="What people want to know it by; can be repeated. [setting: server_tags]",
+)
+@click.option(
     "--grace",
     metavar="DURATION",
     type=read_duration,
     help="How long to wait for running jobs when it stops. [setting: shutdown_grace]",
+)
+@click.option("--dashboard", is_flag=True, help="Serve the dashboard, too.")
+@click.option("--dashboard-host", metavar="ADDRESS", default=HOST, show_default=True, help="Where it listens.")
+@click.option(
+    "--dashboard-port",
+    metavar="NUMBER",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    help="And the port.",
 )
 @click.option(
     "--log-level",
@@ -51,7 +72,18 @@ _EXAMPLES = (
     help="What to log: debug, info, warning, error.",
 )
 @click.pass_context
-def verb(context: click.Context, /, app: str | None, grace: timedelta | None, log_level: str, **settings: Any) -> None:
+def verb(
+    context: click.Context,
+    /,
+    *,
+    app: str | None,
+    grace: timedelta | None,
+    dashboard: bool,
+    dashboard_host: str,
+    dashboard_port: int,
+    log_level: str,
+    **settings: Any,
+) -> None:
     """Run jobs until SIGTERM or SIGINT (Ctrl-C).
 
     The first signal stops it gently: it takes no more jobs and gives those that run their grace. The second does not wait
@@ -59,10 +91,14 @@ def verb(context: click.Context, /, app: str | None, grace: timedelta | None, lo
     unless the application sets up its logging itself.
     """
     given = {name: value for name, value in settings.items() if value}
+    if grace is not None:
+        given["shutdown_grace"] = grace
     with find_application(app) as jobrunr:
         set_up_logging(log_level)
-        server = jobrunr.server(**given, **({} if grace is None else {"shutdown_grace": grace}))
-        given_back = run_until_signal(server, serving=_serving(jobrunr, server, settings["queues"]))
+        server = jobrunr.server(**given)
+        serving = _serving(jobrunr, server, settings["queues"])
+        with _dashboard(jobrunr, dashboard_host, dashboard_port) if dashboard else nullcontext():
+            given_back = run_until_signal(server, serving)
     context.exit(ExitCode.GIVEN_BACK if given_back else ExitCode.DONE)
 
 
@@ -84,6 +120,17 @@ def run_until_signal(server: BackgroundJobServer, serving: str) -> int:
     given_back = server.stop()
     _log.info("stopped; %s given back", _count(given_back))
     return given_back
+
+
+@contextmanager
+def _dashboard(jobrunr: JobRunr, host: str, port: int) -> Iterator[None]:
+    """A dashboard beside the worker. It is there until the last job has ended."""
+    served = dashboard_server(jobrunr, host, port).start()
+    _log.info("the dashboard is at %s", served.address)
+    try:
+        yield
+    finally:
+        served.stop()
 
 
 class _Signals:

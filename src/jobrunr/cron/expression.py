@@ -116,6 +116,19 @@ class CronExpression:
             yield run
             run = self.next(run)
 
+    def count(self, after: datetime, until: datetime) -> int:
+        """How many runs there are after a moment, up to and with another that is not before it. As quick for a million
+        as for one.
+
+        Raises:
+            ScheduleError: a moment has no time zone.
+
+        >>> CronExpression("*/15 * * * *").count(datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
+        35040
+        """
+        begin, end = (_in_utc(moment, name).replace(microsecond=0) for moment, name in ((after, "after"), (until, "until")))
+        return self._runs.count(begin, end)
+
     def _in_zone(self, moment: datetime) -> datetime:
         return moment.replace(tzinfo=UTC).astimezone(self._tzinfo)
 

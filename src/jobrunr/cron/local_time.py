@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from jobrunr.cron.matching import FIRST_YEAR, LAST_YEAR, PERIOD, LocalTimes
@@ -130,3 +131,34 @@ class RunTimes:
             if time is not None and time >= begin and (last is None or time - offset > last):
                 last = time - offset
         return last
+
+    # -- how many
+
+    def count(self, after: datetime, until: datetime) -> int:
+        """How many runs there are after a moment, up to and with another."""
+        begin, end = after + _SECOND, until + _SECOND
+        return sum(
+            self._count_in(year, max(begin, datetime(year, 1, 1)), min(end, datetime(year + 1, 1, 1)))
+            for year in range(begin.year, end.year + 1)
+        )
+
+    def _count_in(self, year: int, begin: datetime, end: datetime) -> int:
+        """From the first moment on, before the second; both are in this year."""
+        cut = stretches(self._zone, year, shown=self._shown)
+        count = sum(self._count_within(stretch, begin, end) for stretch in cut)
+        return count - sum(self._count_twice(earlier, later, begin, end) for earlier, later in pairwise(cut))
+
+    def _count_within(self, stretch: Stretch, begin: datetime, end: datetime) -> int:
+        first, last = max(begin + stretch.offset, stretch.begin), min(end + stretch.offset, stretch.end)
+        return self._times.count(first, last) if first < last else 0
+
+    def _count_twice(self, earlier: Stretch, later: Stretch, begin: datetime, end: datetime) -> int:
+        """Where the clock is put forward, a skipped time may run when a time of the next stretch does: that is one run."""
+        end = min(end, earlier.end - earlier.offset)
+        time = max(begin, later.begin - later.offset) + earlier.offset - _SECOND
+        count = 0
+        while (next_time := self._times.after(time)) is not None and next_time - earlier.offset < end:
+            time = next_time
+            shown = time - earlier.offset + later.offset
+            count += self._times.count(shown, shown + _SECOND)
+        return count

@@ -116,5 +116,37 @@ class LocalTimes:
             return hours[index - 1], minutes[-1], seconds[-1]
         return None
 
+    # -- how many
+
+    def count(self, begin: datetime, end: datetime) -> int:
+        """How many times there are from `begin` on, before `end`."""
+        whole = sum(self._in_months_before(year, 13) for year in range(begin.year, end.year))
+        return whole + self._before_in_year(end) - self._before_in_year(begin)
+
+    def _before_in_year(self, moment: datetime) -> int:
+        count = self._in_months_before(moment.year, moment.month)
+        if moment.month in self._months:
+            days = self._days_in(moment.year, moment.month)
+            count += bisect_left(days, moment.day) * self._in_a_day
+            if moment.day in days:
+                count += self._before_in_day(moment.hour, moment.minute, moment.second)
+        return count
+
+    def _in_months_before(self, year: int, month: int) -> int:
+        return sum(len(self._days_in(year, earlier)) for earlier in self._months if earlier < month) * self._in_a_day
+
+    def _before_in_day(self, hour: int, minute: int, second: int) -> int:
+        hours, minutes, seconds = self._hours, self._minutes, self._seconds
+        count = bisect_left(hours, hour) * len(minutes) * len(seconds)
+        if hour in hours:
+            count += bisect_left(minutes, minute) * len(seconds)
+            if minute in minutes:
+                count += bisect_left(seconds, second)
+        return count
+
+    @property
+    def _in_a_day(self) -> int:
+        return len(self._hours) * len(self._minutes) * len(self._seconds)
+
     def _days_in(self, year: int, month: int) -> tuple[int, ...]:
         return self._days.of(Month.of(year, month))

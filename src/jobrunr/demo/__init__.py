@@ -5,6 +5,7 @@ end, makes a report of what the others found. An example of an application, too:
 """
 
 from jobrunr.demo.jobs import Report
-from jobrunr.demo.run import Demo, DemoError
+from jobrunr.demo.place import DemoError
+from jobrunr.demo.run import Demo
 
 __all__ = ["Demo", "DemoError", "Report"]

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from jobrunr import Job, JobId, JobRunrError, JobState
+from jobrunr import Job, JobId, JobRunr, JobState
 from jobrunr.demo.application import WORKERS, make_application
 from jobrunr.demo.jobs import Report, Totals, count_file, read_documentation
+from jobrunr.demo.place import DemoError, alone_with, check_place
 from jobrunr.demo.second_server import second_server
 from jobrunr.demo.sources import find_files, packages_among
 from jobrunr.progress import Progress
@@ -24,8 +25,11 @@ WORTH_A_PROCESS = 200
 """With fewer files than this, they are read before a second process is up."""
 
 
-class DemoError(JobRunrError):
-    """There is nothing to show the demo on, or no place for it."""
+Beside = Callable[[JobRunr], AbstractContextManager[None]]
+
+
+def _nothing(jobrunr: JobRunr) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Demo:
         keep: the folder for the database. One of an earlier run is removed.
 
     Raises:
-        DemoError: there are no files in `source`, or `keep` cannot be written to.
+        DemoError: there are no files in `source`, or `keep` cannot be written to or has something else of this name.
     """
 
     def __init__(self, source: Path, keep: Path) -> None:
@@ -71,7 +75,7 @@ class Demo:
             )
         self.packages = packages_among(self.files)
         self.database = keep / FILE_NAME
-        self._make_room(keep)
+        check_place(self.database)
         self.url = f"sqlite:///{self.database}"
         self._jobrunr = make_application(self.url)
 
@@ -85,15 +89,19 @@ class Demo:
         if not os.access(keep, os.W_OK):
             raise DemoError(f"The demo cannot keep its jobs in {keep}, where nobody may write. Give it another folder.")
 
-    def run(self, show: Callable[[Glance], None], interval: float) -> Ending:
+    def run(self, show: Callable[[Glance], None], interval: float, beside: Beside = _nothing) -> Ending:
         """Make the jobs, run them all, and return what the last one reports.
 
         Arguments:
             show: is told how far it is.
             interval: seconds between two times.
+            beside: what goes on meanwhile, such as a dashboard.
+
+        Raises:
+            DemoError: another demo runs in this folder.
         """
         began = time.monotonic()
-        with self._jobrunr, _without_syntax_warnings():
+        with alone_with(self.database), self._jobrunr, _without_syntax_warnings(), beside(self._jobrunr):
             report_id = self._make_jobs()
             with self._help(), self._jobrunr.server():
                 self._watch(show, interval, until=self.total - 1)

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
+from jobrunr.errors import JobRunrError
 from jobrunr.ids import JobId
 from jobrunr.jobs import NewJob
 
@@ -32,13 +33,15 @@ class BulkWriter:
         self._stored = stored
         self._thread: ThreadPoolExecutor | None = None
         self._on_its_way: tuple[list[NewJob], Future[frozenset[JobId]]] | None = None
+        self.ids: list[JobId] = []
+        """Of the jobs that are stored."""
 
     def write(self, jobs: list[NewJob]) -> None:
         """Store these next. Raises what became of the chunk before."""
         self._wait()
         if self._thread is None:
             if len(jobs) < CHUNK:  # all there is
-                self._stored(jobs, self._insert(jobs))
+                self._note(jobs, self._insert(jobs))
                 return
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobrunr-bulk")
         self._on_its_way = jobs, self._thread.submit(self._insert, jobs)
@@ -47,7 +50,17 @@ class BulkWriter:
     def _wait(self) -> None:
         if self._on_its_way is not None:
             (jobs, new), self._on_its_way = self._on_its_way, None
-            self._stored(jobs, new.result())
+            self._note(jobs, new.result())
+
+    def _note(self, jobs: list[NewJob], new: frozenset[JobId]) -> None:
+        self.ids.extend(job.id for job in jobs)
+        self._stored(jobs, new)
+
+    def _tell(self, error: BaseException) -> None:
+        """Say with an error what is stored in spite of it."""
+        error.add_note(f"enqueue_many had stored {len(self.ids):,} jobs before that.")
+        if isinstance(error, JobRunrError):
+            error.stored = tuple(self.ids)
 
     def __enter__(self) -> Self:
         return self
@@ -55,6 +68,11 @@ class BulkWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             self._wait()
+        except BaseException as late:
+            self._tell(late)
+            raise
         finally:
             if self._thread is not None:
                 self._thread.shutdown()
+        if error is not None:
+            self._tell(error)

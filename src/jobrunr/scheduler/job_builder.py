@@ -11,11 +11,11 @@ import msgspec
 from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
-from jobrunr.jobs import NO_EXTRAS, CarbonWindow, JobDetails, JobExtras, NewJob
+from jobrunr.jobs import MAX_LABEL_LENGTH, MAX_NAME_LENGTH, NO_EXTRAS, CarbonWindow, JobDetails, JobExtras, NewJob
 from jobrunr.json_values import NotStorableError, to_strict_json
 from jobrunr.lambda_call import is_lambda, unfold
 from jobrunr.log_context import current_log_context
-from jobrunr.options import MAX_LABEL_LENGTH, JobOptions
+from jobrunr.options import JobOptions
 from jobrunr.recurring_job import JobTemplate
 from jobrunr.registry import JobRegistry, Runnable
 from jobrunr.retries import FixedDelays, class_name, write_policy
@@ -25,7 +25,6 @@ from jobrunr.settings import Settings
 from jobrunr.states import JobState
 from jobrunr.texts import storable
 
-MAX_NAME_LENGTH = 255
 _NO_OPTIONS = JobOptions()
 _NO_ID = JobId(int=0)
 
@@ -163,9 +162,7 @@ class JobDraft:
         return NewJob(
             id=job_id,
             details=JobDetails(target, arguments),
-            name=storable(
-                self._fill_in(self._name, args, kwargs) if self._name else describe_call(target, arguments), MAX_NAME_LENGTH
-            ),
+            name=storable(self._name_of(args, kwargs, arguments), MAX_NAME_LENGTH),
             state=JobState.ENQUEUED if run_at is None else JobState.SCHEDULED,
             run_at=run_at,
             queue=self._queue,
@@ -174,6 +171,11 @@ class JobDraft:
             retries=self._retries,
             extras=extras,
         )
+
+    def _name_of(self, args: Sequence[Any], kwargs: Mapping[str, Any], arguments: str) -> str:
+        if self._name:
+            return self._fill_in(self._name, args, kwargs)
+        return describe_call(self._runnable.target, arguments, nameless=self._runnable.codec.positional_only)
 
     def _fill_in(self, template: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         return fill_in(template, self._runnable.codec.signature, args, kwargs, current_log_context())
@@ -214,8 +216,9 @@ def _extras(call: JobOptions, options: JobOptions) -> JobExtras:
 
 
 def _with_log_context(extras: JobExtras, context: Mapping[str, Any]) -> JobExtras:
-    try:
-        to_strict_json(dict(context))
-    except NotStorableError as error:
-        raise OptionError(f"The log context cannot be stored with the job: {error}") from None
+    for key, value in context.items():
+        try:
+            to_strict_json({key: value})
+        except NotStorableError as error:
+            raise OptionError(f"The log context cannot be stored with the job, for {key!r}: {error}.") from None
     return msgspec.structs.replace(extras, log_context=dict(context))

@@ -19,7 +19,7 @@ from jobrunr.options import JobOptions, RecurringOptions
 from jobrunr.recurring_job import Misfire
 from jobrunr.retries import RetryPolicy
 from jobrunr.scheduler.bulk import CHUNK, BulkWriter
-from jobrunr.scheduler.job_builder import JobBuilder
+from jobrunr.scheduler.job_builder import JobBuilder, JobDraft
 from jobrunr.scheduler.job_steering import JobSteering
 from jobrunr.scheduler.recurring_jobs import RecurringJobs
 from jobrunr.schedules import ScheduleLike
@@ -265,8 +265,11 @@ class JobScheduler(JobSteering):
             the ids, in the order of the calls.
 
         Raises:
-            JobRefusedError: a call cannot become a job. Chunks before it are stored, its own chunk and later ones are not.
+            JobRefusedError: a call cannot become a job; a note says which, counted from 0. Chunks before it are stored, its
+                own chunk and later ones are not.
             StorageUnavailableError: as for `enqueue`; chunks that were stored before stay stored.
+
+        Both have the ids of the jobs that are stored as ``stored``.
 
         >>> len(jobs.enqueue_many(send_welcome, ["a@example.org", "b@example.org"]))
         2
@@ -277,13 +280,10 @@ class JobScheduler(JobSteering):
         if isinstance(calls, str | bytes):
             raise OptionError(f"enqueue_many wants one item for each job; for one job, write [{calls!r:.50}].")
         draft = self._builder.draft(function, self._options)
-        ids: list[JobId] = []
         with BulkWriter(self._storage().insert, partial(_announce, draft.filters)) as writer:
-            for chunk in _chunks(calls):
-                new = [draft.job(call if isinstance(call, tuple) else (call,), {}, JobId.new()) for call in chunk]
-                writer.write(new)
-                ids.extend(job.id for job in new)
-        return ids
+            for chunk in _chunks(enumerate(calls)):
+                writer.write([_one_of_many(draft, number, call) for number, call in chunk])
+        return writer.ids
 
     def _create(
         self,
@@ -310,6 +310,14 @@ class JobScheduler(JobSteering):
         if self._recurring_options.given:
             names = " and ".join(self._recurring_options.given)
             raise OptionError(f"{names}: only recurring jobs have this. Use schedule_recurrently, or leave it out.")
+
+
+def _one_of_many(draft: JobDraft, number: int, call: Any) -> NewJob:
+    try:
+        return draft.job(call if isinstance(call, tuple) else (call,), {}, JobId.new())
+    except Exception as error:
+        error.add_note(f"It was item {number:,} of what enqueue_many was given (the first is item 0).")
+        raise
 
 
 def _announce(filters: JobFilters, jobs: Sequence[NewJob], stored: frozenset[JobId]) -> None:

@@ -1,152 +1,190 @@
-"""Looking at the jobs that are there, and steering them."""
+"""Steering the jobs that are there, one by one and many at once."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
-from jobrunr.context import METADATA
-from jobrunr.errors import ConcurrentJobModificationError, JobNotFoundError, OptionError
+from jobrunr.errors import ConcurrentJobModificationError, IllegalJobStateChangeError, OptionError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
-from jobrunr.jobs import ANYTHING, Job, JobUpdate, decode_stored
-from jobrunr.progress import PROGRESS, Progress
-from jobrunr.states import JobState
-from jobrunr.storage.contract import JobPage, JobQuery, LogLine, StorageProvider
+from jobrunr.jobs import Job, JobUpdate
+from jobrunr.scheduler.checking import checked_reason
+from jobrunr.scheduler.job_looking import JobLooking
+from jobrunr.scheduler.server_steering import ServerSteering
+from jobrunr.storage.contract import JobOrder, JobQuery, StorageProvider
+from jobrunr.storage.overview import MAX_NAME_LENGTH
+from jobrunr.texts import storable
 from jobrunr.transitions import delete, requeue, reschedule
 
 TRIES = 5
 """How often a change by hand is tried when the job changes meanwhile."""
+BATCH = 500
+"""How many jobs are changed in one write when many are."""
+
+Change = Callable[[Job, datetime], JobUpdate | None]
 
 
-class JobSteering:
+class BulkChange(msgspec.Struct, frozen=True):
+    """What became of many jobs."""
+
+    changed: int = 0
+    skipped: int = 0
+    """Those that may not make this move, or have made it already."""
+    failed: int = 0
+    """Those that somebody else changed at the same moment."""
+
+
+class JobSteering(JobLooking, ServerSteering):
     """What can be done with jobs that were made: the half of a `JobScheduler` that makes none."""
 
     def __init__(self, storage: Callable[[], StorageProvider], filters: JobFilters) -> None:
-        self._storage = storage
+        super().__init__(storage)
         self._filters = filters
-
-    # -- looking at jobs
-
-    def get(self, job_id: UUID | str) -> Job:
-        """One job, as it is now.
-
-        Raises:
-            JobNotFoundError: there is none with this id (any more).
-            ValueError: this is no id.
-        """
-        job = self._storage().get(JobId.of(job_id))
-        if job is None:
-            raise JobNotFoundError(JobId.of(job_id))
-        return job
-
-    def find(
-        self,
-        *,
-        state: JobState | None = None,
-        queue: str | None = None,
-        label: str | None = None,
-        target: str | None = None,
-        recurring_job_id: str | None = None,
-        limit: int = 50,
-        after: str | None = None,
-    ) -> JobPage:
-        """Jobs, newest first.
-
-        Arguments:
-            state, queue, label, target, recurring_job_id: only those; everything else passes.
-            limit: how many at most, up to 10000.
-            after: where the page before ended (`JobPage.next`).
-
-        >>> page = jobs.find(state=JobState.ENQUEUED, limit=10)
-        """
-        if state is not None and not isinstance(state, JobState):
-            raise OptionError(f"state cannot be {state!r}; it is one of JobState, such as JobState.FAILED.")
-        query = JobQuery(
-            state=state,
-            queue=queue,
-            label=label,
-            target=target,
-            recurring_job_id=recurring_job_id,
-            limit=limit,
-            after=after,
-        )
-        return self._storage().find(query)
-
-    def counts(self) -> dict[JobState, int]:
-        """How many jobs are in each state."""
-        return self._storage().counts()
-
-    def logs(self, job_id: UUID | str) -> tuple[LogLine, ...]:
-        """What a job logged, attempt by attempt."""
-        return self._storage().logs(JobId.of(job_id))
-
-    def metadata(self, job_id: UUID | str) -> dict[str, Any]:
-        """The metadata that a job keeps.
-
-        Raises:
-            UnreadableJobError: what is stored is no JSON.
-        """
-        job_id = JobId.of(job_id)
-        return {
-            key.removeprefix(METADATA): decode_stored(job_id, key, value, ANYTHING)
-            for key, value in self._storage().data(job_id).items()
-            if key.startswith(METADATA) and value
-        }
-
-    def progress(self, job_id: UUID | str) -> Progress | None:
-        """The progress of the newest attempt that reported any.
-
-        Raises:
-            UnreadableJobError: what is stored is no progress.
-        """
-        job_id = JobId.of(job_id)
-        bars = {key: value for key, value in self._storage().data(job_id).items() if _PROGRESS_KEY.fullmatch(key)}
-        if not bars:
-            return None
-        newest = max(bars, key=lambda key: int(key.removeprefix(PROGRESS)))
-        return decode_stored(job_id, newest, bars[newest], _progress)
 
     # -- steering jobs
 
-    def delete(self, job_id: UUID | str, reason: str = "deleted through the scheduler") -> None:
+    def delete(self, job_id: UUID | str, reason: str = "deleted through the scheduler", *, by: str | None = None) -> None:
         """Withdraw a job. One that runs is cancelled within a second. Deleting a deleted job changes nothing.
+
+        Arguments:
+            reason: why, for the history; up to 2000 characters of it are kept.
+            by: the name of who wants it, for the history.
 
         Raises:
             JobNotFoundError: there is none with this id.
+            OptionError: the reason is no text.
         """
-        self._change(job_id, lambda job, now: delete(job, now, reason))
+        why = checked_reason(reason)
+        self._change(job_id, lambda job, now: delete(job, now, why, actor=_name(by)))
 
-    def requeue(self, job_id: UUID | str, reason: str = "requeued through the scheduler") -> None:
+    def requeue(self, job_id: UUID | str, reason: str = "requeued through the scheduler", *, by: str | None = None) -> None:
         """Run a job now, whether it waits, has failed, has succeeded or was deleted. Failures are counted anew.
 
         Requeueing an enqueued job changes nothing.
 
+        Arguments:
+            reason: why, for the history.
+            by: the name of who wants it, for the history.
+
         Raises:
             JobNotFoundError: there is none with this id.
             IllegalJobStateChangeError: it runs at this moment.
+            OptionError: the reason is no text.
         """
-        self._change(job_id, lambda job, now: requeue(job, now, reason))
+        why = checked_reason(reason)
+        self._change(job_id, lambda job, now: requeue(job, now, why, actor=_name(by)))
 
     def reschedule(
-        self, job_id: UUID | str, when: datetime | timedelta, reason: str = "rescheduled through the scheduler"
+        self,
+        job_id: UUID | str,
+        when: datetime | timedelta,
+        reason: str = "rescheduled through the scheduler",
+        *,
+        by: str | None = None,
     ) -> None:
         """Run a job at another time. Failures are counted anew.
 
+        Arguments:
+            when: a datetime with a time zone, or a time from now.
+            reason: why, for the history.
+            by: the name of who wants it, for the history.
+
         Raises:
             JobNotFoundError: there is none with this id.
             IllegalJobStateChangeError: it runs at this moment.
-            OptionError: the datetime has no time zone.
+            OptionError: the datetime has no time zone, or the reason is no text.
         """
         run_at = self._moment(when)
-        self._change(job_id, lambda job, now: reschedule(job, now, run_at, reason))
+        why = checked_reason(reason)
+        self._change(job_id, lambda job, now: reschedule(job, now, run_at, why, actor=_name(by)))
 
-    def _change(self, job_id: UUID | str, change: Callable[[Job, datetime], JobUpdate | None]) -> None:
+    # -- steering many jobs
+
+    def delete_matching(
+        self,
+        query: JobQuery,
+        reason: str = "deleted through the scheduler",
+        on_progress: Callable[[BulkChange], object] | None = None,
+        *,
+        by: str | None = None,
+    ) -> BulkChange:
+        """Withdraw all jobs that a query asks for; otherwise as `delete`.
+
+        The newest come first, whatever the query says; jobs that come to match while this goes on are left alone.
+
+        Arguments:
+            query: its order, limit, cursor and patience do not matter.
+            reason: why, for the history.
+            on_progress: is called now and then with what was done so far.
+            by: the name of who wants it, for the history.
+
+        >>> jobs.delete_matching(JobQuery(state=JobState.FAILED, label="import"), "the import was wrong")
+        BulkChange(changed=0, skipped=0, failed=0)
+        """
+        why = checked_reason(reason)
+        return self._change_all(query, lambda job, now: delete(job, now, why, actor=_name(by)), on_progress)
+
+    def requeue_matching(
+        self,
+        query: JobQuery,
+        reason: str = "requeued through the scheduler",
+        on_progress: Callable[[BulkChange], object] | None = None,
+        *,
+        by: str | None = None,
+    ) -> BulkChange:
+        """Run all jobs now that a query asks for, except those that run at this moment; otherwise as `requeue`.
+
+        The newest come first, whatever the query says; jobs that come to match while this goes on, and those that match
+        again, are left alone.
+
+        Arguments:
+            query: its order, limit, cursor and patience do not matter.
+            reason: why, for the history.
+            on_progress: is called now and then with what was done so far.
+            by: the name of who wants it, for the history.
+
+        >>> failed_alike = JobQuery(state=JobState.FAILED, fingerprint="0123456789abcdef")
+        >>> jobs.requeue_matching(failed_alike, on_progress=print).changed
+        BulkChange(changed=0, skipped=0, failed=0)
+        0
+        """
+        why = checked_reason(reason)
+        return self._change_all(query, lambda job, now: requeue(job, now, why, actor=_name(by)), on_progress)
+
+    def _change_all(self, query: JobQuery, change: Change, on_progress: Callable[[BulkChange], object] | None) -> BulkChange:
+        """Walk from the newest to the oldest: what is changed goes to the front, where nobody comes by again."""
+        done = BulkChange()
+        page_query = replace(query, order=JobOrder.NEWEST, limit=BATCH, after=None, patience=None)
+        while True:
+            page = self._storage().find(page_query)
+            done = self._change_some(page.jobs, change, done)
+            if on_progress is not None:
+                on_progress(done)
+            if page.next is None:
+                return done
+            page_query = replace(page_query, after=page.next)
+
+    def _change_some(self, jobs: Sequence[Job], change: Change, done: BulkChange) -> BulkChange:
+        now = self._storage().now()
+        updates = {job.id: update for job in jobs if (update := _if_legal(change, job, now)) is not None}
+        written = self._storage().update(list(updates.values()))
+        for job in jobs:
+            if job.id in written:
+                self._filters.state_changed(job, job.state, updates[job.id].state)
+        return BulkChange(
+            changed=done.changed + len(written),
+            skipped=done.skipped + len(jobs) - len(updates),
+            failed=done.failed + len(updates) - len(written),
+        )
+
+    # -- how
+
+    def _change(self, job_id: UUID | str, change: Change) -> None:
         """Read, decide, write if nothing changed meanwhile; again when something did."""
         for _ in range(TRIES):
             job = self.get(job_id)
@@ -169,5 +207,13 @@ class JobSteering:
             raise OptionError(f"{when!r} is too far away: years have four digits.") from None
 
 
-_PROGRESS_KEY = re.compile(re.escape(PROGRESS) + "[0-9]{1,18}")
-_progress = msgspec.json.Decoder(Progress)
+def _if_legal(change: Change, job: Job, now: datetime) -> JobUpdate | None:
+    """The update; None when the job may not make this move, or made it already."""
+    try:
+        return change(job, now)
+    except IllegalJobStateChangeError:
+        return None
+
+
+def _name(by: str | None) -> str | None:
+    return None if by is None else storable(by, MAX_NAME_LENGTH)

@@ -36,6 +36,7 @@ from jobrunr.schedules import (
     check_custom,
     halted,
     is_as_wanted,
+    is_custom,
     left_out,
     next_of,
     parse_schedule,
@@ -254,11 +255,12 @@ class RecurringJobs:
         return target
 
     def register_declared(self) -> frozenset[str]:
-        """Store what the code declares by ``@recurring``. One whose schedule raises is stored with its problem; one that is
-        over is removed. Returns the ids.
+        """Store what the code declares by ``@recurring``. One whose own kind of schedule fails is stored with its problem;
+        one that is over is removed. Returns the ids.
 
         Raises:
-            JobRunrError: a declaration cannot be: its function is not found or needs arguments, its class is not offered.
+            JobRunrError: a declaration cannot be: its function is not found or needs arguments, or its runs are closer
+                together than its window is long.
         """
         for declared in declarations():
             template = self._builder.draft_of(self._registry.resolve(declared.target), JobOptions()).template((), {})
@@ -313,7 +315,8 @@ class RecurringJobs:
         now: datetime,
         withdrawn: Withdrawn,
     ) -> RecurringJob | None:
-        """What is to be stored; None for nothing. One of the code whose schedule raises is halted, so that servers start."""
+        """What is to be stored; None for nothing. One of the code whose own kind of schedule fails is halted, so that
+        servers start."""
         try:
             if existing is None or (existing.schedule, existing.zone) != (wanted.schedule, wanted.zone):
                 check_custom(schedule, wanted.schedule, self._registry.resolve_class, now)
@@ -321,7 +324,7 @@ class RecurringJobs:
             freed = [job.extras.stands_for for job, _ in withdrawn if job.extras.stands_for is not None]
             return registered(existing, wanted, now, self._registry.resolve_class, freed)
         except ScheduleError as error:
-            if isinstance(error, NoRunError) or not wanted.is_declared:
+            if isinstance(error, NoRunError) or not wanted.is_declared or not is_custom(schedule):
                 raise
             _log.error("recurring job %r is halted until it is registered anew: %s", wanted.id, error)
             return halted(existing, wanted, now, problem_of(error))

@@ -83,10 +83,12 @@ def left_out(job: RecurringJob, schedule: Schedule, now: datetime) -> Plan:
     """
     assert job.next_run_at is not None
     decisions = _Decisions(job, read_margin(job.schedule)[1] or _NO_MARGIN)
-    due = due_runs(schedule, job.next_run_at, now, 1)
-    reason = SkipReason.PAUSED if job.is_paused else SkipReason.MISSED
-    decisions.skip(reason, due.first, due.last[-1], due.total)
-    return decisions.halt(due.problem) if due.problem else decisions.go_on(next_of(schedule, due.last[-1]))
+    end = now if job.until is None else min(now, job.until)
+    if job.next_run_at > end:
+        return decisions.go_on(job.next_run_at)
+    due = due_runs(schedule, job.next_run_at, end, 1)
+    decisions.skip(_reason(job), due.first, due.last[-1], due.total)
+    return decisions.halt(due.problem) if due.problem else decisions.go_on_behind(due.last[-1], schedule)
 
 
 def _plan(job: RecurringJob, schedule: Schedule, now: datetime, live: int, rules: FiringRules) -> Plan:
@@ -96,12 +98,13 @@ def _plan(job: RecurringJob, schedule: Schedule, now: datetime, live: int, rules
     end = ahead if job.until is None else min(ahead, job.until)
     if job.next_run_at is None or job.next_run_at > end:
         return decisions.go_on(job.next_run_at)
-    due = due_runs(schedule, job.next_run_at, end, rules.misfire_limit + 1)  # those that may be made, and the one before
-    if not due.is_all:  # so many that these are too old to be made up for: look at the others at once
-        decisions.skip(SkipReason.PAUSED if job.is_paused else SkipReason.MISSED, due.first, due.last[-1], due.total)
-        return decisions.then(next_of(schedule, due.last[-1]) or end, now)
+    most = rules.misfire_limit if job.misfire is Misfire.ALL else 1
+    due = due_runs(schedule, job.next_run_at, end, most + 1)  # those that may be made, and the one before
+    if not due.is_all:  # whether the last of these are the last of all, the next look knows, which is at once
+        decisions.skip(_reason(job), due.first, due.last[0], due.total - most)
+        return decisions.then(due.last[1], now)
     free = job.max_concurrent - live
-    for run in _candidates(job, due, decisions, now - margin.after, rules):
+    for run in _candidates(job, due, most, decisions, now - margin.after, rules):
         if free > 0:
             decisions.make(run)
             free -= 1
@@ -109,16 +112,16 @@ def _plan(job: RecurringJob, schedule: Schedule, now: datetime, live: int, rules
             decisions.skip(SkipReason.STILL_RUNNING, run, run, 1)
         else:  # it is made up for when there is room; nothing behind it is decided now
             return decisions.then(run, now + PUT_OFF)
-    if due.problem is not None:
-        return decisions.halt(due.problem)
-    try:
-        return decisions.go_on(next_of(schedule, max(ahead, due.last[-1])))
-    except ScheduleError as error:  # what was due was due all the same
-        return decisions.halt(error)
+    return decisions.halt(due.problem) if due.problem else decisions.go_on_behind(due.last[-1], schedule)
+
+
+def _reason(job: RecurringJob) -> SkipReason:
+    """Why runs are skipped that nobody thinks of making."""
+    return SkipReason.PAUSED if job.is_paused else SkipReason.MISSED
 
 
 def _candidates(
-    job: RecurringJob, due: DueRuns, decisions: _Decisions, now: datetime, rules: FiringRules
+    job: RecurringJob, due: DueRuns, most: int, decisions: _Decisions, now: datetime, rules: FiringRules
 ) -> Sequence[datetime]:
     """The due runs that are to get a job if there is room; the others are skipped."""
     if job.is_paused:
@@ -126,15 +129,14 @@ def _candidates(
         return ()
     last = due.last[-1]
     if job.misfire is Misfire.ALL:
-        wanted = due.last[-rules.misfire_limit :]
+        wanted = due.last[-most:]
     elif job.misfire is Misfire.ONE or now - last <= rules.misfire_grace:
         wanted = [last]
     else:
         wanted = []
     missed = due.total - len(wanted)
     if missed:
-        before = due.last[-len(wanted) - 1] if len(wanted) < len(due.last) else due.first
-        decisions.skip(SkipReason.MISSED, due.first, before, missed)
+        decisions.skip(SkipReason.MISSED, due.first, due.last[-len(wanted) - 1], missed)
     return wanted
 
 
@@ -170,6 +172,13 @@ class _Decisions:
         if run is None or (until is not None and run > until):
             return self._plan(None, None, ends=True)
         return self.then(run, run - self._margin.before)
+
+    def go_on_behind(self, last: datetime, schedule: Schedule) -> Plan:
+        """Everything is decided up to and with this moment."""
+        try:
+            return self.go_on(next_of(schedule, last))
+        except ScheduleError as error:  # what was decided is decided all the same
+            return self.halt(error)
 
     def then(self, next_run_at: datetime, look_at: datetime) -> Plan:
         return self._plan(next_run_at, look_at, ends=False)

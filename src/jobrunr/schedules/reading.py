@@ -13,7 +13,15 @@ from jobrunr.carbon.windows import Margin, read_margin
 from jobrunr.cron import CronExpression
 from jobrunr.durations import parse_duration
 from jobrunr.errors import JobRunrError, ScheduleError
-from jobrunr.schedules.schedule import CronSchedule, IntervalSchedule, Schedule, next_of, period_as_text, schedule_name
+from jobrunr.schedules.schedule import (
+    CronSchedule,
+    IntervalSchedule,
+    Schedule,
+    asked,
+    next_of,
+    period_as_text,
+    schedule_name,
+)
 from jobrunr.targets import true_name
 
 ScheduleLike = str | timedelta | CronExpression | Schedule
@@ -166,12 +174,7 @@ def _text_of_custom(given: object) -> str:
         raise ScheduleError(
             f"{kind.__qualname__} is defined inside a function, where no server finds it. Move the class to the top level."
         )
-    try:
-        call = str(given) if kind.__str__ is not object.__str__ else repr(given)
-    except (Exception, SystemExit) as error:
-        raise ScheduleError(
-            f"{kind.__qualname__} has no text: str() of it raised {type(error).__name__}: {error}"
-        ) from error
+    call = asked(f"str() of {kind.__qualname__}", lambda: str(given) if kind.__str__ is not object.__str__ else repr(given))
     arguments = call[call.find("(") :] if "(" in call and call.endswith(")") else ""
     text = f"{true_name(kind.__module__) or kind.__module__}:{kind.__qualname__}{arguments}"
     _arguments(text)
@@ -182,13 +185,10 @@ def _custom(text: str, find_class: FindClass) -> Schedule:
     args, kwargs = _arguments(text)
     target = text.partition("(")[0]
     try:
-        made: object = find_class(target)(*args, **kwargs)
-    except ScheduleError:
-        raise
+        kind = find_class(target)
     except JobRunrError as error:
         raise ScheduleError(str(error)) from error
-    except (Exception, SystemExit) as error:
-        raise ScheduleError(f"{text} could not be made: {type(error).__name__}: {error}") from error
+    made: object = asked(text, lambda: kind(*args, **kwargs))
     if not isinstance(made, Schedule):
         raise ScheduleError(f"{target} is no schedule: it has no method next_run(after).")
     return made

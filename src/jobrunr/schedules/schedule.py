@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from jobrunr.cron import CronExpression
 from jobrunr.errors import NoRunError, ScheduleError
+from jobrunr.texts import message_of
 
 SHORTEST_PERIOD = timedelta(seconds=1)
-COUNTED = 1_000
-"""Runs of a cron expression that are counted one by one; of more, nobody needs to know how many."""
-WALKED = 10_000
+WALKED = 1_000
 """Runs of a schedule that cannot look back that are walked through at a time."""
 
 _MICROSECOND = timedelta(microseconds=1)
+
+T = TypeVar("T")
 
 
 @runtime_checkable
@@ -45,7 +47,7 @@ class DueRuns(NamedTuple):
     last: list[datetime]
     """The latest of them, up to a limit, in order."""
     total: int
-    """How many; at least so many when they were too many to be counted."""
+    """How many."""
     is_all: bool = True
     """Whether there are none behind the last: otherwise they were too many to walk through at a time."""
     problem: ScheduleError | None = None
@@ -66,18 +68,15 @@ class CronSchedule:
 
     def due_runs(self, first: datetime, end: datetime, limit: int) -> DueRuns:
         """The runs from `first`, which is one, up to and with `end`."""
-        found = [first]
-        while len(found) < max(limit, COUNTED):
-            run = self.next_run(found[-1])
-            if run is None or run > end:
-                return DueRuns(first, found[-limit:], len(found))
-            found.append(run.astimezone(UTC))
+        behind_first = self.expression.count(first, end)
         last: list[datetime] = []
         at = end + _MICROSECOND
-        while len(last) < limit:
+        for _ in range(min(limit, behind_first)):
             at = self.expression.previous(at).astimezone(UTC)
             last.append(at)
-        return DueRuns(first, last[::-1], len(found))
+        if len(last) < limit:
+            last.append(first)
+        return DueRuns(first, last[::-1], behind_first + 1)
 
     def __str__(self) -> str:
         return self.expression.text
@@ -141,25 +140,39 @@ def next_of(schedule: Schedule, after: datetime) -> datetime | None:
     Raises:
         ScheduleError: it raised, or its answer is no run after the moment.
     """
-    try:
-        run: object = schedule.next_run(after)
-    except ScheduleError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise ScheduleError(f"{schedule_name(schedule)}.next_run raised {type(error).__name__}: {error}") from error
-    if run is None:
+    name = f"{schedule_name(schedule)}.next_run"
+    run = asked(name, lambda: _in_utc(name, schedule.next_run(after)))
+    if run is not None and run <= after:
+        raise ScheduleError(f"{name}({after.isoformat()}) returned {run.isoformat()}, which is not after it.")
+    return run
+
+
+def _in_utc(name: str, answer: object) -> datetime | None:
+    if answer is None:
         return None
-    if not isinstance(run, datetime) or run.utcoffset() is None:
-        raise ScheduleError(f"{schedule_name(schedule)}.next_run returned {run!r}; it is to be a datetime with a time zone.")
+    if not isinstance(answer, datetime) or answer.utcoffset() is None:
+        raise ScheduleError(f"{name} returned {answer!r}; it is to be a datetime with a time zone.")
     try:
-        moment = run.astimezone(UTC)
+        return answer.astimezone(UTC)
     except OverflowError:
         return None
-    if moment <= after:
-        raise ScheduleError(
-            f"{schedule_name(schedule)}.next_run({after.isoformat()}) returned {run.isoformat()}, which is not after it."
-        )
-    return moment
+
+
+def asked(what: str, answer: Callable[[], T]) -> T:
+    """What the application's own code answers.
+
+    Arguments:
+        what: names it in the message.
+
+    Raises:
+        ScheduleError: it raised, whatever it was; only Ctrl-C goes through.
+    """
+    try:
+        return answer()
+    except (ScheduleError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise ScheduleError(f"{what} raised {type(error).__name__}: {message_of(error)}") from error
 
 
 def due_runs(schedule: Schedule, first: datetime, end: datetime, limit: int) -> DueRuns:
@@ -167,7 +180,7 @@ def due_runs(schedule: Schedule, first: datetime, end: datetime, limit: int) -> 
     if isinstance(schedule, CronSchedule | IntervalSchedule):
         return schedule.due_runs(first, end, limit)
     found = [first]
-    while len(found) < max(limit, WALKED):
+    while len(found) < WALKED + limit:
         try:
             run = next_of(schedule, found[-1])
         except ScheduleError as error:

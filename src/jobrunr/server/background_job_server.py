@@ -14,6 +14,7 @@ from jobrunr.clock import SyncedClock
 from jobrunr.context import JobContext, JobLogHandler
 from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
+from jobrunr.run_figures import RunFigures
 from jobrunr.scheduler.recurring_jobs import RecurringJobs
 from jobrunr.server.cancellation import Cancellation
 from jobrunr.server.declaring import Declaring
@@ -21,6 +22,7 @@ from jobrunr.server.duties.await_forecast import AwaitForecast
 from jobrunr.server.duties.expire import Expire
 from jobrunr.server.duties.fire import Fire
 from jobrunr.server.duties.rescue import Rescue
+from jobrunr.server.duties.sample import Sample
 from jobrunr.server.duties.timetable import Timetable
 from jobrunr.server.fetcher import Fetcher
 from jobrunr.server.forecasts import Forecasts
@@ -57,6 +59,7 @@ class BackgroundJobServer:
         recurring: the recurring jobs of the storage.
         fire: makes their jobs.
         forecasts: knows when electricity is clean.
+        figures: counts runs.
         version: of this library, shown to people.
     """
 
@@ -76,6 +79,7 @@ class BackgroundJobServer:
         recurring: RecurringJobs,
         fire: Fire,
         forecasts: Forecasts,
+        figures: RunFigures,
         version: str,
     ) -> None:
         self._storage = storage
@@ -84,18 +88,19 @@ class BackgroundJobServer:
         self._settings = settings
         self._clock = clock
         self._performer = performer
-        self._recorder = Recorder(storage, filters, settings, refused=self._take_away)
+        self._recorder = Recorder(storage, filters, settings, refused=self._take_away, figures=figures)
         workers = settings.workers or WORKERS_PER_CPU * _cpus()
         self._workers = Workers(workers, self._performer, self._recorder.complete, hungry=self._feed)
         self._membership = Membership(
             storage,
-            this_process(settings.server_name, workers, settings.queues, version),
+            this_process(settings.server_name, workers, settings.queues, settings.server_tags, version),
             self._clock,
             interval=settings.heartbeat_interval,
             timeout=settings.server_timeout,
             busy=lambda: self._workers.busy,
             evicted=self._let_go,
             elected=self._wake_duties,
+            resumed=self._feed,
         )
         self._cancellation = Cancellation(storage, self._workers)
         self._declaring = Declaring(storage, recurring, lambda: self.is_master, settings.forget_declared_after)
@@ -256,12 +261,14 @@ class BackgroundJobServer:
             purge_deleted_after=settings.purge_deleted_after,
         )
         expire = Expire(storage, membership, retention, EXPIRE_INTERVAL)
+        sample = Sample(storage, membership, self._clock)
         return [
             Service("timetable", timetable.tick, self._outage, self._timetable),
             self._service("declaring", self._declaring.tick),
             await_forecast,
             self._service("rescue", rescue.tick),
             self._service("expire", expire.tick),
+            self._service("sample", sample.tick),
         ]
 
     def _close_listeners(self) -> None:

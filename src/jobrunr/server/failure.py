@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import PurePath
+from types import FrameType, TracebackType
 
 from jobrunr.history import ExceptionRecord
+from jobrunr.module_places import is_own_file
 from jobrunr.retries import class_name
-from jobrunr.texts import shortened, storable
+from jobrunr.texts import message_of, shortened, storable
 
 MAX_MESSAGE_LENGTH = 2000
 """Characters of a message that are kept; its whole text is in the traceback."""
+
+MAX_PLACE_LENGTH = 300
 
 _OURS = ("jobrunr.server.", "jobrunr.testing.")
 
@@ -24,15 +29,37 @@ def record_exception(error: BaseException, max_traceback_size: int) -> Exception
         type=storable(class_name(type(error)), 500),
         message=storable(message_of(error), MAX_MESSAGE_LENGTH),
         traceback=shortened(storable(_traceback(error)), max_traceback_size),
+        place=storable(_place(error), MAX_PLACE_LENGTH),
     )
 
 
-def message_of(error: BaseException) -> str:
-    """Its message, as far as it can be had."""
+def _place(error: BaseException) -> str:
+    """The innermost frame of the application's own code, or else just the innermost; nothing if there is none."""
     try:
-        return str(error)
-    except BaseException as broken:  # noqa: BLE001 - user code: even its SystemExit must not end the worker
-        return f"(its message cannot be shown: str() raised {type(broken).__name__})"
+        found: TracebackType | None = None
+        is_found_own = False
+        entry = error.__traceback__
+        while entry is not None:
+            is_own = is_own_file(entry.tb_frame.f_code.co_filename)
+            is_ours = str(entry.tb_frame.f_globals.get("__name__", "")).startswith(_OURS)
+            if not is_ours and (is_own or not is_found_own):
+                found, is_found_own = entry, is_own
+            entry = entry.tb_next
+        if found is None:
+            return ""
+        return f"{_file_of(found.tb_frame)}:{found.tb_lineno} in {found.tb_frame.f_code.co_name}"
+    except BaseException:  # noqa: BLE001 - user code may have put anything there
+        return ""
+
+
+def _file_of(frame: FrameType) -> str:
+    """A file as its module names it, so that it is called the same on every machine: ``shop/mail.py``."""
+    path = PurePath(frame.f_code.co_filename)
+    module = str(frame.f_globals.get("__name__", "")).split(".")
+    depth = len(module) + (path.stem == "__init__")
+    names = path.parts[-depth:]
+    is_of_module = [*names[:-1], path.stem] == module or [*names[:-1]] == module
+    return "/".join(names) if is_of_module else path.name
 
 
 def _traceback(error: BaseException) -> str:

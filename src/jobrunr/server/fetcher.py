@@ -96,6 +96,10 @@ class Fetcher:
     def tick(self) -> float:
         if stale := self._workers.take_back(older_than=STALE_SECONDS):
             self._hand_back(stale)
+        if self._membership.is_paused:
+            self._hand_back(self._workers.take_back(older_than=0.0))
+            self._workers.tell_when_hungry(None)
+            return self._poll_interval  # being resumed wakes us
         if self._recorder.backlog > UNWRITTEN_MOST or not self._membership.may_claim:
             return 0.1
         now = appetite(self._workers.free, self._workers.capacity)

@@ -20,9 +20,8 @@ from jobrunr.carbon import (
     read_kept,
 )
 from jobrunr.errors import ForecastError
-from jobrunr.server.failure import message_of
 from jobrunr.storage.contract import StorageProvider
-from jobrunr.texts import storable
+from jobrunr.texts import message_of, storable
 
 _log = logging.getLogger("jobrunr.server")
 

@@ -40,6 +40,7 @@ class Membership:
         busy: how many jobs run here.
         evicted: is called when the others took this server for dead and gave its jobs away.
         elected: is called when this server becomes master.
+        resumed: is called when this server was paused and may take jobs again.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Membership:
         busy: Callable[[], int],
         evicted: Callable[[], None],
         elected: Callable[[], None],
+        resumed: Callable[[], None],
     ) -> None:
         self._storage = storage
         self._record = record
@@ -62,6 +64,7 @@ class Membership:
         self._busy = busy
         self._evicted = evicted
         self._elected = elected
+        self._resumed = resumed
         self._renewed_at = float("-inf")
         self._steady_since = float("inf")
         self._synced_at = float("-inf")
@@ -92,6 +95,11 @@ class Membership:
         return time.monotonic() - self._renewed_at < SAFE_SHARE * self._timeout.total_seconds()
 
     @property
+    def is_paused(self) -> bool:
+        """Whether people want this server to take no jobs for now, as of the last heartbeat."""
+        return self._record.is_paused
+
+    @property
     def is_steady(self) -> bool:
         """Whether this server has been heard for a whole time-out without a gap: only then may it call others dead.
 
@@ -114,8 +122,9 @@ class Membership:
             if self._signed_off:
                 return self._interval
             before = time.monotonic()
-            alive = self._storage.heartbeat(msgspec.structs.replace(self._record, busy=self._busy(), **_load()))
-            if alive:
+            stored = self._storage.heartbeat(msgspec.structs.replace(self._record, busy=self._busy(), **_load()))
+            if stored is not None:
+                self._obey(stored)
                 if not self.may_claim:
                     self._steady_since = before
                 self._renewed_at = before
@@ -129,6 +138,15 @@ class Membership:
                 self._clock.sync()
                 self._synced_at = before
         return max(0.0, self._interval - (time.monotonic() - before))
+
+    def _obey(self, stored: ServerRecord) -> None:
+        """Do as people want. Remembered here, so that a server that has to join anew stays as it is."""
+        was_paused = self._record.is_paused
+        self._record = msgspec.structs.replace(self._record, is_paused=stored.is_paused)
+        if stored.is_paused != was_paused:
+            _log.info("server %s (%s) is %s", self.name, self.id, "paused" if stored.is_paused else "resumed")
+        if was_paused and not stored.is_paused:
+            self._resumed()
 
     def sign_off(self) -> None:
         """Leave: from now on nobody waits for us."""
@@ -147,12 +165,16 @@ class Membership:
             self._elected()
 
 
-def this_process(name: str | None, workers: int, queues: tuple[str, ...], version: str) -> ServerRecord:
+def this_process(
+    name: str | None, workers: int, queues: tuple[str, ...], tags: tuple[str, ...], version: str
+) -> ServerRecord:
     """How a server in this process presents itself."""
-    pid = os.getpid()
+    host, pid = socket.gethostname(), os.getpid()
     return ServerRecord(
         id=new_token(),
-        name=name or f"{socket.gethostname()}:{pid}",
+        name=name or f"{host}:{pid}",
+        host=host,
+        tags=tags,
         workers=workers,
         queues=queues,
         version=version,

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from jobrunr.errors import StorageUnavailableError
+from jobrunr.errors import StorageError
 
 _log = logging.getLogger("jobrunr.server")
 
@@ -24,7 +24,7 @@ class Outage:
         """Whether any service is cut off."""
         return bool(self._cut_off)
 
-    def begins(self, service: str, error: StorageUnavailableError) -> None:
+    def begins(self, service: str, error: StorageError) -> None:
         with self._lock:
             if not self._cut_off:
                 self._since = time.monotonic()

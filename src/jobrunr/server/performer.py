@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -29,10 +30,12 @@ from jobrunr.retries import (
 )
 from jobrunr.serialization import encode_result
 from jobrunr.server.failure import MAX_MESSAGE_LENGTH, record_exception
-from jobrunr.server.run import Outcome, Run, RunEnd, moment_after, outcome
+from jobrunr.server.run import Outcome, Run, RunEnd, outcome
 from jobrunr.settings import Settings
-from jobrunr.texts import storable
+from jobrunr.texts import message_of, storable
 from jobrunr.transitions import Author, fail, fail_and_retry, hand_back, succeed
+
+_log = logging.getLogger("jobrunr.server")
 
 _NO_OPTIONS = JobOptions()
 
@@ -119,7 +122,7 @@ class Performer:
         job = run.job
         result_json = encode_result(job.target, result, self._settings.max_result_size)
         filters.succeeded(job, result)
-        return outcome(job, succeed(job, moment_after(job, self._clock.now()), result_json))
+        return outcome(job, succeed(job, self._clock.now(), result_json))
 
     def _ended(self, run: Run, error: BaseException) -> Outcome | None:
         if run.end is not None and isinstance(error, asyncio.CancelledError | JobCancelledError):
@@ -131,8 +134,8 @@ class Performer:
         runnable = self._registry.known(job.target)
         filters = self._filters_of(runnable)
         filters.failed(job, error)
-        decision, error = self._decide(job, runnable, filters, error)
-        now = moment_after(job, self._clock.now())
+        decision = self._decide(job, runnable, filters, error)
+        now = self._clock.now()
         record = record_exception(error, self._settings.max_traceback_size)
         if isinstance(decision, GiveUp):
             why = storable(str(decision.why), MAX_MESSAGE_LENGTH)
@@ -145,20 +148,17 @@ class Performer:
         """A job that this server gives back unharmed because it stops, or has held it too long without beginning it."""
         run.given_back = True
         why = f"handed back by {run.job.server_name}" + (", which stops" if run.end is RunEnd.SERVER_STOPS else " unbegun")
-        now = moment_after(run.job, self._clock.now())
+        now = self._clock.now()
         return outcome(run.job, hand_back(run.job, now, why, begun=run.begun))
 
-    def _decide(
-        self, job: Job, runnable: Runnable | None, filters: JobFilters, error: BaseException
-    ) -> tuple[RetryDecision, BaseException]:
-        """The decision, and the exception to record: a policy or a filter that raises fails the job with its own."""
+    def _decide(self, job: Job, runnable: Runnable | None, filters: JobFilters, error: BaseException) -> RetryDecision:
+        """What follows. A policy or a filter that raises fails the job for good, and the reason says so."""
         try:
             policy, rules = self._policy_and_rules(job, runnable, error)
-            decision = checked_decision(filters.elect_state(job, error, checked_decision(decide(job, error, policy, rules))))
+            return checked_decision(filters.elect_state(job, error, checked_decision(decide(job, error, policy, rules))))
         except BaseException as broken:  # noqa: BLE001 - user code: even its SystemExit must not end the worker
-            broken.__cause__ = broken.__cause__ or error
-            return GiveUp(f"the decision about a retry raised {class_name(type(broken))}"), broken
-        return decision, error
+            _log.error("the decision about a retry of job %s raised; the job fails", job.id, exc_info=broken)
+            return GiveUp(f"the decision about a retry raised {class_name(type(broken))}: {message_of(broken)}")
 
     def _policy_and_rules(self, job: Job, runnable: Runnable | None, error: BaseException) -> tuple[RetryPolicy, RetryRules]:
         """The call's, then the decorator's, then the application's. For a lost server, not the job's fault, none."""

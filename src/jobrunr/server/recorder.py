@@ -16,10 +16,12 @@ from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job
+from jobrunr.run_figures import RunFigures
 from jobrunr.server.job_log import log_outcome
 from jobrunr.server.run import Outcome, claim_of
 from jobrunr.server.run import outcome as outcome_of
 from jobrunr.settings import Settings
+from jobrunr.states import JobState
 from jobrunr.storage.contract import Claim, LogLine, RunRecord, StorageProvider
 from jobrunr.texts import storable, storable_line
 from jobrunr.transitions import fail
@@ -28,6 +30,8 @@ _log = logging.getLogger("jobrunr.server")
 
 BATCH = 1000
 """How many outcomes go into one statement."""
+
+_ENDS = frozenset({JobState.SUCCEEDED, JobState.FAILED})
 
 BREATH = 0.1
 """Seconds between two writes of log lines and progress only; an outcome is written at once."""
@@ -51,15 +55,22 @@ class Recorder:
         filters: are told of each change of state after it was written.
         settings: how much of a log is kept.
         refused: is called with a claim that no longer holds.
+        figures: counts what was written.
     """
 
     def __init__(
-        self, storage: StorageProvider, filters: JobFilters, settings: Settings, refused: Callable[[Claim], None]
+        self,
+        storage: StorageProvider,
+        filters: JobFilters,
+        settings: Settings,
+        refused: Callable[[Claim], None],
+        figures: RunFigures | None = None,
     ) -> None:
         self._storage = storage
         self._filters = filters
         self._settings = settings
         self._refused = refused
+        self._figures = figures or RunFigures()
         self._log_level = logging.getLevelNamesMapping()[settings.log_level]
         # Held more than once by a thread in which a finalizer logs while it keeps a line: the collector runs anywhere.
         self._lock = threading.RLock()
@@ -246,6 +257,8 @@ class Recorder:
     def announce(self, outcome: Outcome) -> None:
         """Tell the filters what was written."""
         for old, new in outcome.changes:
+            if new in _ENDS and outcome.job.started_at is not None:
+                self._figures.ended(outcome.job, new, outcome.update.at)
             self._filters.state_changed(outcome.job, old, new)
         if outcome.final_failure is not None:
             self._filters.failed_after_retries(outcome.job, outcome.final_failure)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime
 from enum import Enum, auto
 from itertools import pairwise
 from typing import Any
@@ -79,8 +78,3 @@ def outcome(job: Job, update: JobUpdate, final_failure: BaseException | None = N
     """An outcome; a failure with a retry is two changes of state."""
     steps = (job.state, JobState.FAILED, update.state) if retried else (job.state, update.state)
     return Outcome(job=job, update=update, changes=tuple(pairwise(steps)), final_failure=final_failure)
-
-
-def moment_after(job: Job, now: datetime) -> datetime:
-    """Now, but never before the job was claimed: our reading of the storage's clock may lag by a few milliseconds."""
-    return max(now, job.started_at) if job.started_at is not None else now

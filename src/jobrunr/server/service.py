@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from jobrunr.errors import StorageUnavailableError
+from jobrunr.errors import StorageSetupError, StorageUnavailableError
 from jobrunr.server.outage import Outage
 
 _log = logging.getLogger("jobrunr.server")
@@ -90,7 +90,7 @@ class Service:
         while not self._stopping:
             try:
                 delay = self._tick()
-            except StorageUnavailableError as error:
+            except (StorageUnavailableError, StorageSetupError) as error:
                 self._outage.begins(self.name, error)
                 self._back_off()
             except Exception:  # noqa: BLE001 - a bug in one service must not end the server

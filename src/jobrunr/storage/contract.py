@@ -12,7 +12,7 @@ clock that the provider was made with (tests turn that one).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -25,34 +25,28 @@ from jobrunr.jobs import Job, JobUpdate, NewJob
 from jobrunr.recurring_job import Firing, RecurringJob, RecurringRun
 from jobrunr.server_record import ServerRecord
 from jobrunr.states import JobState
+from jobrunr.storage.overview import AuditEntry, FailureGroup, Sample, Totals
+from jobrunr.storage.query import JobCount, JobOrder, JobPage, JobQuery
+from jobrunr.storage.runs import Claim, LogLine, RunRecord
 
-
-class Claim(msgspec.Struct, frozen=True):
-    """The right to write about one run of a job."""
-
-    job_id: JobId
-    token: UUID
-
-
-class LogLine(msgspec.Struct, frozen=True):
-    """One line that a job logged."""
-
-    attempt: int
-    seq: int
-    """Counts from 0 within the attempt."""
-    at: datetime
-    level: int
-    """As in the module ``logging``: 20 is INFO."""
-    message: str
-
-
-class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run wants kept while it goes on."""
-
-    claim: Claim
-    logs: tuple[LogLine, ...] = ()
-    data: Mapping[str, str] = {}
-    """Key to JSON text. A key that exists is overwritten."""
+__all__ = [
+    "AuditEntry",
+    "Claim",
+    "DueRecurringJob",
+    "FailureGroup",
+    "JobCount",
+    "JobOrder",
+    "JobPage",
+    "JobQuery",
+    "Listener",
+    "LogLine",
+    "Promotion",
+    "Retention",
+    "RunRecord",
+    "Sample",
+    "StorageProvider",
+    "Totals",
+]
 
 
 class Promotion(msgspec.Struct, frozen=True):
@@ -75,36 +69,6 @@ class DueRecurringJob(msgspec.Struct, frozen=True):
     """How many of its jobs are AWAITING or SCHEDULED for later: those that wait for a retry, for example."""
 
 
-class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which jobs to find. Newest first: by the moment the state began when `state` is given, else by creation."""
-
-    state: JobState | None = None
-    queue: str | None = None
-    label: str | None = None
-    target: str | None = None
-    recurring_job_id: str | None = None
-    limit: int = 50
-    after: str | None = None
-    """The cursor of the page before."""
-
-
-class JobPage(msgspec.Struct, frozen=True):
-    """Some jobs, and where to go on. Iterable, indexable, sized."""
-
-    jobs: tuple[Job, ...]
-    next: str | None
-    """The cursor for the page behind this one; None on the last page."""
-
-    def __iter__(self) -> Iterator[Job]:
-        return iter(self.jobs)
-
-    def __len__(self) -> int:
-        return len(self.jobs)
-
-    def __getitem__(self, index: int) -> Job:
-        return self.jobs[index]
-
-
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """How long finished jobs stay, for those that have no rule of their own. None keeps them for ever."""
 
@@ -115,6 +79,8 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """How long is kept which job was made for which time of a recurring job."""
     forget_skips_after: timedelta = timedelta(days=90)
     """How long is kept which runs of a recurring job were skipped, and why."""
+    forget_audit_after: timedelta = timedelta(days=90)
+    """How long is kept who changed what by hand."""
 
 
 class Listener(ABC):
@@ -243,6 +209,10 @@ class StorageProvider(ABC):
             after: only those that come behind this one, whatever has become of it since.
         """
 
+    @abstractmethod
+    def sample(self) -> None:
+        """Keep the totals of the present minute, unless some are kept for it already."""
+
     # -- recurring jobs
 
     @abstractmethod
@@ -306,7 +276,27 @@ class StorageProvider(ABC):
 
     @abstractmethod
     def find(self, query: JobQuery) -> JobPage:
-        """A page of jobs."""
+        """A page of jobs. The hundredth costs what the first does.
+
+        Raises:
+            OptionError: the cursor `after` is not the `next` of a page.
+        """
+
+    @abstractmethod
+    def count(self, query: JobQuery) -> JobCount:
+        """How many jobs a query asks for, as far as its patience goes; its `limit` and `after` do not matter."""
+
+    @abstractmethod
+    def failures(self, limit: int) -> list[FailureGroup]:
+        """FAILED jobs, put together by the fingerprint of their last failure. The group that failed last comes first."""
+
+    @abstractmethod
+    def totals(self) -> Totals:
+        """How many attempts ever succeeded and failed: updates that were written and said so."""
+
+    @abstractmethod
+    def samples(self, since: datetime) -> list[Sample]:
+        """The totals that were kept from a moment on, the oldest first."""
 
     @abstractmethod
     def counts(self) -> dict[JobState, int]:
@@ -317,8 +307,13 @@ class StorageProvider(ABC):
         """Since when the job that has been ENQUEUED longest is waiting; None when none is."""
 
     @abstractmethod
-    def logs(self, job_id: UUID) -> tuple[LogLine, ...]:
-        """What a job logged, in order of attempt and line."""
+    def logs(self, job_id: UUID, *, after: tuple[int, int] | None = None, limit: int | None = None) -> tuple[LogLine, ...]:
+        """What a job logged, in order of attempt and line.
+
+        Arguments:
+            after: only what comes behind this attempt and `seq`.
+            limit: how many lines at most.
+        """
 
     @abstractmethod
     def data(self, job_id: UUID) -> dict[str, str]:
@@ -331,8 +326,17 @@ class StorageProvider(ABC):
         """Register a server. Both heartbeats are now."""
 
     @abstractmethod
-    def heartbeat(self, server: ServerRecord) -> bool:
-        """Renew a server's heartbeat and load. False when it is not registered: it was taken for dead."""
+    def heartbeat(self, server: ServerRecord) -> ServerRecord | None:
+        """Renew a server's heartbeat and load, but not whether it is paused, which others decide.
+
+        Returns:
+            the server as it is stored now; None when it is not registered: it was taken for dead.
+        """
+
+    @abstractmethod
+    def pause_server(self, server_id: UUID, paused: bool) -> bool:
+        """Say whether a server shall take jobs; it learns of it with its next heartbeat. False when there is no such
+        server."""
 
     @abstractmethod
     def sign_off(self, server_id: UUID) -> None:
@@ -355,6 +359,19 @@ class StorageProvider(ABC):
     @abstractmethod
     def put_metadata(self, name: str, value: str, owner: str = "cluster", *, overwrite: bool = True) -> str:
         """Keep a value under a name; with `overwrite` false only when there is none. Returns what is kept afterwards."""
+
+    @abstractmethod
+    def record_audit(self, entries: Sequence[AuditEntry]) -> None:
+        """Keep what was done by hand, at the present moment. What is too long is cut."""
+
+    @abstractmethod
+    def audits(self, subject: str | None = None, limit: int = 50, before: datetime | None = None) -> list[AuditEntry]:
+        """What was done by hand, the newest first.
+
+        Arguments:
+            subject: only what was done to this.
+            before: only what was done before this moment.
+        """
 
     # -- waking up
 

@@ -177,8 +177,8 @@ class TestRefusals:
         assert storage.get_metadata("a", "b") is None
 
     def test_a_mistake_of_ours_stays_what_it_is(self, storage: SqlStorageProvider) -> None:
-        with pytest.raises(Exception, match="no_such_table") as caught:
-            storage._database.read(lambda connection: connection.execute(text("SELECT * FROM no_such_table")))
+        with pytest.raises(Exception, match="no_such_column") as caught:
+            storage._database.read(lambda connection: connection.execute(text("SELECT no_such_column FROM jobrunr_jobs")))
         assert not isinstance(caught.value, StorageError)
 
 

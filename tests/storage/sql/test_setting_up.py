@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, inspect, text
 
-from jobrunr.errors import SchemaMissingError, SchemaNewerError, StorageSetupError
+from jobrunr.errors import SchemaMissingError, SchemaNewerError, StorageSetupError, TableMissingError
+from jobrunr.storage.contract import JobQuery
 from jobrunr.storage.sql import SqlStorageProvider, migration_sql
 from jobrunr.storage.sql.migrations import revisions, running
 from jobrunr.testing.factories import enqueued
@@ -98,6 +100,26 @@ class TestTables:
             with engine.connect() as connection:
                 assert "jobrunr_jobs_by_state" in indexes(connection, "jobrunr_jobs")
 
+    def test_jobs_of_an_older_version_are_found_by_their_labels(self, empty_database: URL) -> None:
+        with SqlStorageProvider(empty_database, table_prefix="shop_") as storage, engine_of(empty_database) as engine:
+            storage.set_up()
+            labels = ("mail", 'say "größe" \\ \x01', "x" * 150)
+            jobs = [enqueued(storage, labels=labels[:count]) for count in range(4)]
+            damaged = ["[", "{}", "null", '["a",]', '["a" "b"]', "größe", "[1]", '["\\ud800"]']
+            others = [enqueued(storage, labels=("mail",)) for _ in damaged]
+            with engine.begin() as connection:
+                connection.exec_driver_sql("DELETE FROM shop_job_labels")
+                connection.exec_driver_sql("UPDATE shop_alembic_version SET version_num = '0002'")
+                for job, wrong in zip(others, damaged, strict=True):
+                    statement = text("UPDATE shop_jobs SET labels = :labels WHERE id = :id")
+                    connection.execute(statement, {"labels": wrong, "id": str(job.id)})
+
+            storage.set_up()
+
+            for count, label in enumerate(labels, start=1):
+                found = storage.find(JobQuery(label=label))
+                assert {job.id for job in found} == {job.id for job in jobs[count:]}
+
     def test_a_prefix_and_another_are_two_storages(self, empty_database: URL) -> None:
         with (
             SqlStorageProvider(empty_database, table_prefix="a_") as one,
@@ -111,29 +133,70 @@ class TestTables:
             assert other.get(job.id) is None
 
     def test_a_schema_of_ones_own_is_made_and_used(self, empty_database: URL) -> None:
-        schema = f"{empty_database.database}_jobs" if empty_database.get_backend_name() == "mariadb" else "jobs"
-        with SqlStorageProvider(empty_database, schema=schema[:31]) as storage, engine_of(empty_database) as engine:
-            if empty_database.get_backend_name() == "sqlite":
-                with pytest.raises(StorageSetupError, match="no schemas"):
+        """On MariaDB, where a schema is a database, it is another one on the same server, and must be there."""
+        kind = empty_database.get_backend_name()
+        if kind == "sqlite":
+            with pytest.raises(StorageSetupError, match="no schemas"):
+                SqlStorageProvider(empty_database, schema="jobs")
+            assert not Path(str(empty_database.database)).exists()
+            return
+        schema = f"{empty_database.database}_jobs"[:31]
+        with SqlStorageProvider(empty_database, schema=schema) as storage, engine_of(empty_database) as engine:
+            if kind == "mariadb":
+                with pytest.raises(StorageSetupError, match=f"no database '{schema}'.*CREATE DATABASE"):
                     storage.set_up()
-                return
+                with engine.begin() as connection:
+                    connection.exec_driver_sql(f"CREATE DATABASE {schema}")
             storage.set_up()
             storage.set_up(migrate=False)
             job = enqueued(storage)
             with engine.begin() as connection:
-                found = connection.execute(text(f"SELECT name FROM {schema[:31]}.jobrunr_jobs")).scalars().all()
-                if engine.dialect.name == "mariadb":
-                    connection.exec_driver_sql(f"DROP SCHEMA {schema[:31]}")
+                found = connection.execute(text(f"SELECT name FROM {schema}.jobrunr_jobs")).scalars().all()
+                if kind == "mariadb":
+                    connection.exec_driver_sql(f"DROP SCHEMA {schema}")
             assert found == [job.name]
 
 
 class TestChecking:
+    @pytest.fixture(params=["postgresql", "mariadb"])
+    def server(self, request: pytest.FixtureRequest) -> URL:
+        url: URL = request.getfixturevalue(request.param)
+        return url
+
     def test_missing_tables_are_not_made_when_that_is_not_wanted(self, empty_database: URL) -> None:
         with SqlStorageProvider(empty_database) as storage, engine_of(empty_database) as engine:
             with pytest.raises(SchemaMissingError, match="do not exist"):
                 storage.set_up(migrate=False)
             with engine.connect() as connection:
                 assert inspect(connection).get_table_names() == []
+
+    def test_a_file_is_not_made_by_looking_for_tables(self, tmp_path: Path) -> None:
+        file = tmp_path / "jobs.db"
+        with SqlStorageProvider(f"sqlite:///{file}") as storage, pytest.raises(SchemaMissingError):
+            storage.set_up(migrate=False)
+        assert not file.exists()
+
+    @pytest.mark.parametrize("noun", ["jobs", "metadata"])
+    def test_a_table_that_was_dropped_is_missed_at_start_and_at_work(self, empty_database: URL, noun: str) -> None:
+        with SqlStorageProvider(empty_database) as storage, engine_of(empty_database) as engine:
+            storage.set_up()
+            with engine.begin() as connection:
+                connection.exec_driver_sql(f"DROP TABLE jobrunr_{noun}")
+            work = {"jobs": lambda: enqueued(storage), "metadata": lambda: storage.put_metadata("a", "b")}[noun]
+            for attempt in (storage.set_up, lambda: storage.set_up(migrate=False), work):
+                with pytest.raises(TableMissingError, match=f"jobrunr_{noun}.*backup"):
+                    attempt()
+
+    def test_a_file_that_is_no_database_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "jobs.py").write_text("print('hello')\n" * 100)
+        refusal = pytest.raises(StorageSetupError, match=r"jobs\.py refuses us: file is not a database")
+        with SqlStorageProvider(f"sqlite:///{tmp_path}/jobs.py") as storage, refusal:
+            storage.set_up()
+
+    @pytest.mark.parametrize("change", [{"database": "no_such_one"}, {"username": "nobody_here"}])
+    def test_a_database_or_user_that_does_not_exist_is_a_matter_of_set_up(self, server: URL, change: dict[str, str]) -> None:
+        with SqlStorageProvider(server.set(**change)) as storage, pytest.raises(StorageSetupError, match="refuses us"):
+            storage.set_up()
 
     @pytest.mark.parametrize("migrate", [True, False])
     def test_tables_of_a_newer_version_are_refused(self, empty_database: URL, migrate: bool) -> None:
@@ -162,12 +225,29 @@ class TestChecking:
 class TestPrinting:
     @pytest.mark.parametrize("dialect", ["postgresql", "mysql", "mariadb", "sqlite", "oracle", "mssql"])
     def test_the_sql_can_be_printed_without_a_database(self, dialect: str) -> None:
-        printed = migration_sql(dialect, table_prefix="shop_", schema="jobs")
-        assert "CREATE TABLE jobs.shop_jobs" in printed
+        schema = None if dialect == "sqlite" else "jobs"
+        dot = "" if schema is None else "jobs."
+        printed = migration_sql(dialect, table_prefix="shop_", schema=schema)
+        assert f"CREATE TABLE {dot}shop_jobs" in printed
         assert "shop_jobs_by_state ON " in printed
-        assert "INSERT INTO jobs.shop_alembic_version" in printed
+        assert f"INSERT INTO {dot}shop_alembic_version" in printed
         assert "VALUES ('0001')" in printed
         assert "RETURNING" not in printed
+
+    @pytest.mark.parametrize(
+        ("dialect", "schema", "says"),
+        [
+            ("postgresql", "jobs", r"\ACREATE SCHEMA IF NOT EXISTS jobs;"),
+            ("mssql", None, r"\ASET QUOTED_IDENTIFIER ON;\s+GO\s"),
+            ("oracle", None, r"\n\s+past CLOB,? *\n"),
+        ],
+    )
+    def test_the_sql_fits_its_database(self, dialect: str, schema: str | None, says: str) -> None:
+        assert re.search(says, migration_sql(dialect, schema=schema))
+
+    def test_there_is_no_sql_for_a_schema_where_there_are_none(self) -> None:
+        with pytest.raises(StorageSetupError, match="no schemas"):
+            migration_sql("sqlite", schema="jobs")
 
     def test_there_is_no_sql_for_what_nobody_knows(self) -> None:
         with pytest.raises(StorageSetupError, match="dbase"):

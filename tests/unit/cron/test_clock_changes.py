@@ -135,6 +135,7 @@ def test_every_change_of_ten_years_is_as_a_slow_evaluator_finds_it(zone: str) ->
             expected = slow_runs(text, ZoneInfo(zone), begin, end)
             assert runs_between(expression, begin, end) == expected, (text, change)
             assert runs_back_between(expression, begin, end) == expected, (text, change)
+            assert expression.count(begin - SECOND, end - SECOND) == len(expected), (text, change)
 
 
 def test_there_are_changes_to_be_tried() -> None:
@@ -173,6 +174,7 @@ def test_runs_are_those_that_a_slow_evaluator_finds(text: str, where: tuple[str,
 
     assert runs_between(expression, begin, end) == expected
     assert runs_back_between(expression, begin, end) == expected
+    assert expression.count(begin - SECOND, end - SECOND) == len(expected)
 
 
 @given(expressions.by_second, st.sampled_from(CHANGES), st.integers(-3700, 3700))
@@ -184,6 +186,7 @@ def test_runs_to_the_second_are_those_that_a_slow_evaluator_finds(text: str, at:
 
     assert runs_between(expression, begin, end) == expected
     assert runs_back_between(expression, begin, end) == expected
+    assert expression.count(begin - SECOND, end - SECOND) == len(expected)
 
 
 # -- next and previous
@@ -355,6 +358,7 @@ def test_a_change_beside_the_end_of_a_year_is_like_any_other(hours: int, by: tim
 
         assert all(runs.after(earlier) == later for earlier, later in pairwise(expected))
         assert all(runs.before(later) == earlier for earlier, later in pairwise(expected))
+        assert runs.count(*(moment.replace(tzinfo=None) - SECOND for moment in (begin, end))) == len(expected)
 
 
 @pytest.mark.parametrize("hours", range(-24 * 5, 24 * 5))
@@ -375,3 +379,21 @@ def test_a_year_of_runs_counts_as_many_as_the_year_has_hours() -> None:
     begin = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=1)
 
     assert len(runs_between(expression, begin, datetime(2027, 1, 1, tzinfo=UTC))) == 365 * 24
+    assert expression.count(begin, datetime(2027, 1, 1, tzinfo=UTC) - SECOND) == 365 * 24
+
+
+def test_a_skipped_time_that_runs_when_another_does_counts_as_one_run() -> None:
+    expression = CronExpression("30 2,3 * * *", "Europe/Brussels")
+    assert expression.count(datetime(2026, 3, 27, 12, tzinfo=UTC), datetime(2026, 3, 30, 12, tzinfo=UTC)) == 5
+
+
+@given(expressions.anything | expressions.by_minute, moments, st.integers(0, 40), st.floats(0, 0.999))
+def test_as_many_runs_are_counted_as_are_found(text: str, where: tuple[str, datetime], found: int, later: float) -> None:
+    try:
+        expression = CronExpression(text, where[0])
+        runs = [in_utc(run) for run in islice(expression.upcoming(where[1]), found + 1)]
+    except (CronError, NoRunError):
+        return
+    assert expression.count(where[1], runs[-1]) == found + 1
+    assert expression.count(where[1], runs[-1] - SECOND) == found
+    assert expression.count(where[1], runs[-1] + later * SECOND) == found + 1

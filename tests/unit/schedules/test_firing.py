@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections import Counter
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from jobrunr.cron import CronExpression
 from jobrunr.errors import ScheduleError
 from jobrunr.recurring_job import Misfire, RecurringJob, SkipReason, Skips
-from jobrunr.schedules import FiringRules, Plan, Schedule, parse_schedule, plan
+from jobrunr.schedules import FiringRules, Plan, Schedule, left_out, parse_schedule, plan
+from jobrunr.schedules.schedule import WALKED
 from jobrunr.testing.factories import a_recurring_job
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -162,6 +162,19 @@ class TestEnds:
         assert (decided.runs, decided.ends) == ((minute(1),), True)
 
 
+class Wordless(BaseException):
+    """Neither it nor what it says can be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __str__
+
+
+def raises(error: BaseException) -> Any:
+    raise error
+
+
 class Nowhere(tzinfo):
     """A time zone without an offset."""
 
@@ -175,6 +188,11 @@ class Nowhere(tzinfo):
         return None
 
 
+class Broken(Nowhere):
+    def utcoffset(self, moment: datetime | None) -> None:
+        raise RuntimeError("no such place")
+
+
 class TestTroubledSchedules:
     @pytest.mark.parametrize(
         ("answer", "says"),
@@ -185,6 +203,10 @@ class TestTroubledSchedules:
             (lambda after: after.replace(tzinfo=None), "time zone"),
             (lambda after: "soon", "'soon'"),
             (lambda after: sys.exit(3), "SystemExit: 3"),
+            (lambda after: raises(asyncio.CancelledError("stop")), "CancelledError: stop"),
+            (lambda after: raises(Wordless()), "Wordless: (its message cannot be shown"),
+            (lambda after: Wordless(), "RuntimeError"),
+            (lambda after: after.replace(tzinfo=Broken()), "RuntimeError: no such place"),
             (lambda after: after.replace(tzinfo=Nowhere()) + MINUTE, "time zone"),
         ],
     )
@@ -198,6 +220,14 @@ class TestTroubledSchedules:
         assert decided.after.problem is not None
         assert says in decided.after.problem
         assert (decided.after.look_at, decided.after.next_run_at, decided.ends) == (None, None, False)
+
+    def test_ctrl_c_goes_through(self) -> None:
+        class Stopped:
+            def next_run(self, after: datetime) -> datetime | None:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            plan(every_minute(), lambda job: Stopped(), minute(1), 0, 0, RULES)
 
     def test_one_that_cannot_be_read_does_so_too(self) -> None:
         def unreadable(job: RecurringJob) -> Schedule:
@@ -228,61 +258,80 @@ def test_days_without_a_server_are_no_endless_work(schedule: str) -> None:
     assert decided.skips[0].last == end - 3 * SECOND
 
 
-@pytest.mark.parametrize("misfire", Misfire)
-def test_a_schedule_of_ones_own_is_walked_through_in_pieces_up_to_the_true_last_runs(misfire: Misfire) -> None:
-    class EverySecond:
-        def next_run(self, after: datetime) -> datetime | None:
-            return after + SECOND
+class EverySecond:
+    """A schedule of one's own, which is asked for one run after the other."""
 
-    end, looks, made = NOON + timedelta(hours=6), 0, []
-    job = every_minute(misfire=misfire, max_concurrent=1000)
-    while job.next_run_at is not None and job.next_run_at <= end:
-        decided = plan(job, lambda job: EverySecond(), end, 0, 0, FiringRules(misfire_limit=3))
-        job, looks = decided.after, looks + 1
-        made += decided.runs
-        assert job.look_at is not None
-    assert looks == 3
-    wanted = 3 if misfire is Misfire.ALL else 1
-    assert made == [end - back * SECOND for back in range(wanted)][::-1]
-    assert job.next_run_at == end + SECOND
+    def __init__(self, end: datetime | None = None) -> None:
+        self.end = end
+
+    def next_run(self, after: datetime) -> datetime | None:
+        return None if after == self.end else after + SECOND
 
 
-@given(
-    schedule=st.sampled_from(["PT7S", "PT1M", "*/10 * * * * *", "* * * * *"]),
-    misfire=st.sampled_from(Misfire),
-    max_concurrent=st.integers(1, 3),
-    limit=st.integers(1, 5),
-    steps=st.lists(st.tuples(st.floats(0.1, 400), st.integers(0, 4)), min_size=1, max_size=12),
+class TestManyRunsOfAScheduleOfOnesOwn:
+    """They are walked through in pieces, one at each look."""
+
+    @pytest.mark.parametrize("misfire", Misfire)
+    @pytest.mark.parametrize("more", [-1, 0, 1, 2, 3, 4, 2 * WALKED])
+    def test_are_decided_about_with_the_true_last_ones_in_sight(self, misfire: Misfire, more: int) -> None:
+        runs = [minute(1) + number * SECOND for number in range(WALKED + more)]
+        job, made, skips = every_minute(misfire=misfire, max_concurrent=1000), [], {}
+        while job.next_run_at is not None and job.next_run_at <= runs[-1]:
+            decided = plan(job, lambda job: EverySecond(), runs[-1], 0, 0, FiringRules(misfire_limit=3))
+            job = decided.after
+            made += decided.runs
+            skips |= {each.first: each.count for each in decided.skips}
+        assert made == (runs[-3:] if misfire is Misfire.ALL else runs[-1:])
+        assert sum(skips.values()) == len(runs) - len(made)
+
+    @pytest.mark.parametrize("more", [-1, 0, 1, 2, 3])
+    def test_end_where_the_schedule_ends(self, more: int) -> None:
+        end = minute(1) + (WALKED + more) * SECOND
+        job, made, ends = every_minute(misfire=Misfire.ALL, max_concurrent=9), [], False
+        while not ends:
+            decided = plan(job, lambda job: EverySecond(end), end + MINUTE, 0, 0, FiringRules(misfire_limit=2))
+            job, ends = decided.after, decided.ends
+            made += decided.runs
+        assert made == [end - SECOND, end]
+
+
+def test_runs_are_counted_however_many_they_are_and_whatever_the_clocks_do() -> None:
+    job = every_minute(schedule="30 2,3 * * *", zone="Europe/Brussels", next_run_at=datetime(2026, 3, 3, 1, 30, tzinfo=UTC))
+    decided = plan(job, schedule_of, datetime(2027, 3, 3, 1, tzinfo=UTC), 0, 0, RULES)
+    assert decided.skips[0].count == 2 * 365 - 1  # 02:30 and 03:30 are one run in the night when the clock is put forward
+
+
+def test_an_expression_is_not_asked_for_every_run_of_a_long_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[datetime] = []
+    for name in ("next", "previous"):
+        ask = getattr(CronExpression, name)
+        monkeypatch.setattr(CronExpression, name, lambda self, at, ask=ask: asked.append(at) or ask(self, at))
+    decided = plan(every_minute(schedule="* * * * *"), schedule_of, NOON + timedelta(days=365), 0, 0, RULES)
+    assert decided.skips[0].count == 365 * 24 * 60 - 1
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("until", "last", "count"), [(None, 5, 5), (3.5, 3, 3), (0.5, None, 0)], ids=["no end", "ends amid", "ended before"]
 )
-def test_whatever_happens_each_run_is_made_once_or_skipped_with_a_reason(
-    schedule: str, misfire: Misfire, max_concurrent: int, limit: int, steps: list[tuple[float, int]]
+def test_what_is_left_out_before_a_change_is_what_was_due_and_not_behind_the_end(
+    until: float | None, last: float | None, count: int
 ) -> None:
-    job = every_minute(schedule=schedule, misfire=misfire, max_concurrent=max_concurrent)
-    first = schedule_of(job).next_run(NOON)
-    assert first is not None
-    job, now = replace(job, next_run_at=first, look_at=first), NOON
-    made: list[datetime] = []
-    left_out: dict[datetime, Skips] = {}
-    for pause, live in steps:
-        now += timedelta(seconds=pause)
-        assert job.look_at is not None
-        if job.look_at > now:
-            continue
-        decided = plan(job, schedule_of, now, live, 0, FiringRules(misfire_limit=limit))
-        assert len(decided.runs) <= max(0, max_concurrent - live)
-        assert all(run <= now for run in decided.runs)
-        made.extend(decided.runs)
-        left_out |= {skips.first: skips for skips in decided.skips}
-        job = decided.after
-    assert job.next_run_at is not None
+    job = every_minute(until=None if until is None else minute(until))
+    decided = left_out(job, schedule_of(job), minute(5.5))
+    assert decided.skips == (() if last is None else (skipped(SkipReason.MISSED, 1, last, count),))
+    assert decided.after.next_run_at == (minute(6) if until is None else None)
 
-    due: list[datetime] = []
-    run = schedule_of(job).next_run(NOON)
-    while run is not None and run < job.next_run_at:
-        due.append(run)
-        run = schedule_of(job).next_run(run)
-    gone = [run for run in due if run not in made]
-    assert made == sorted(set(made))
-    assert set(made) <= set(due)
-    assert Counter(dict.fromkeys(gone, 1)).total() == sum(skips.count for skips in left_out.values())
-    assert all(any(skips.first <= run <= skips.last for skips in left_out.values()) for run in gone)
+
+def test_what_is_left_out_is_known_even_if_nobody_knows_what_comes_next() -> None:
+    last = minute(1) + WALKED * SECOND
+
+    class Failing(EverySecond):
+        def next_run(self, after: datetime) -> datetime | None:
+            if after == last:
+                raise OSError("the calendar is away")
+            return super().next_run(after)
+
+    decided = left_out(every_minute(), Failing(), last + MINUTE)
+    assert [(skips.last, skips.count) for skips in decided.skips] == [(last, WALKED + 1)]
+    assert "the calendar is away" in str(decided.after.problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -64,6 +65,16 @@ class Shifting(Spoken):
 class Speechless(Spoken):
     def __str__(self) -> str:
         raise RuntimeError("no words")
+
+
+class Cancelled(Spoken):
+    def __str__(self) -> str:
+        raise asyncio.CancelledError("stop")
+
+
+class Unmakable(Spoken):
+    def __init__(self, *days: int) -> None:
+        raise GeneratorExit
 
 
 def local_class() -> Any:
@@ -142,6 +153,7 @@ def test_a_cron_expression_is_meant_in_its_zone() -> None:
         (Forgetful(1, 2), "at other times"),
         (Shifting(1, 2), "at other times"),
         (Speechless(1), "RuntimeError: no words"),
+        (Cancelled(1), "CancelledError: stop"),
         (local_class(), "top level"),
         (PayDays(country={"BE", "NL"}), "a set has no order"),  # type: ignore[arg-type]
         ("os:system('ls')", "Pass the object itself"),
@@ -161,8 +173,9 @@ def test_what_is_no_schedule_is_refused_with_what_may_be_one(given: Any, says: s
         (f"{HERE}:PayDays(**{{'country': 'BE'}})", "cannot be stored"),
         (f"{HERE}:PayDays('BE').next_run(1)", "cannot be stored"),
         (f"{HERE}:PayDays(", "cannot be stored"),
-        (f"{HERE}:PayDays()", "could not be made: TypeError"),
-        (f"{HERE}:NOON(1)", "could not be made"),
+        (f"{HERE}:PayDays()", r"PayDays\(\) raised TypeError"),
+        (f"{HERE}:Unmakable(1)", "GeneratorExit"),
+        (f"{HERE}:NOON(1)", r"NOON\(1\) raised TypeError"),
     ],
 )
 def test_hostile_or_broken_text_runs_nothing_and_says_why(text: str, says: str) -> None:

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from jobrunr.jobs import Job
 from jobrunr.states import FINISHED, JobState
-from jobrunr.storage.contract import JobQuery
+from jobrunr.storage.contract import FailureGroup, JobOrder, JobQuery
 from jobrunr.storage.memory.order import Order
+from jobrunr.storage.query import fits, place, read_cursor
 
 Name = TypeVar("Name")
 
@@ -139,29 +140,40 @@ class JobIndex:
         live = sum(job.state is not JobState.AWAITING and not _is_ahead(job, now) for job in jobs)
         return live, len(jobs) - live
 
-    def newest(self, query: JobQuery, before: tuple[datetime, UUID] | None, limit: int) -> list[Job]:
-        """Up to `limit` jobs that a query asks for and that come behind a place in its order."""
+    def find(self, query: JobQuery, limit: int) -> list[Job]:
+        """Up to `limit` jobs that a query asks for and that come behind its cursor."""
+        after = None if query.after is None else read_cursor(query.after)
+        found = self._asked_for(query)
+        if query.order is JobOrder.OLDEST:
+            behind = (job for job in found if after is None or place(job, query) > after)
+            return heapq.nsmallest(limit, behind, key=lambda job: place(job, query))
+        behind = (job for job in found if after is None or place(job, query) < after)
+        return heapq.nlargest(limit, behind, key=lambda job: place(job, query))
+
+    def count(self, query: JobQuery) -> int:
+        return sum(1 for _ in self._asked_for(query))
+
+    def failures(self, limit: int) -> list[FailureGroup]:
+        """FAILED jobs by fingerprint, the group that failed last first."""
+        groups: dict[str, list[Job]] = {}
+        for job in self._by_state[JobState.FAILED].values():
+            if job.fingerprint is not None:
+                groups.setdefault(job.fingerprint, []).append(job)
+        found = [_failure_group(fingerprint, jobs) for fingerprint, jobs in groups.items()]
+        return heapq.nlargest(limit, found, key=lambda group: (group.last_at, group.fingerprint))
+
+    def _asked_for(self, query: JobQuery) -> Iterator[Job]:
         jobs = self._jobs if query.state is None else self._by_state[query.state]
-        fits = (job for job in jobs.values() if _fits(job, query) and (before is None or place(job, query) < before))
-        return heapq.nlargest(limit, fits, key=lambda job: place(job, query))
+        return (job for job in jobs.values() if fits(job, query))
 
     def _first(self, order: Order[UUID]) -> Job | None:
         head = order.first()
         return None if head is None else self._jobs[head[1]]
 
 
-def place(job: Job, query: JobQuery) -> tuple[datetime, UUID]:
-    """Where a job stands among the answers to a query; the greatest comes first."""
-    return (job.created_at if query.state is None else job.state_at, job.id)
-
-
-def _fits(job: Job, query: JobQuery) -> bool:
-    return (
-        query.queue in (None, job.queue)
-        and query.target in (None, job.target)
-        and query.recurring_job_id in (None, job.recurring_job_id)
-        and (query.label is None or query.label in job.labels)
-    )
+def _failure_group(fingerprint: str, jobs: list[Job]) -> FailureGroup:
+    last = max(jobs, key=lambda job: (job.state_at, job.id))
+    return FailureGroup(fingerprint, len(jobs), min(job.state_at for job in jobs), last.state_at, last)
 
 
 def _is_ahead(job: Job, now: datetime) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import islice
@@ -12,15 +12,18 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from jobrunr.clock import Clock, SystemClock
-from jobrunr.errors import OptionError, StorageError
+from jobrunr.errors import StorageError
 from jobrunr.ids import JobId, new_token
 from jobrunr.jobs import Job, JobUpdate, NewJob
 from jobrunr.recurring_job import Firing, RecurringJob, RecurringRun
 from jobrunr.server_record import ServerRecord
 from jobrunr.states import JobState
 from jobrunr.storage.contract import (
+    AuditEntry,
     Claim,
     DueRecurringJob,
+    FailureGroup,
+    JobCount,
     JobPage,
     JobQuery,
     Listener,
@@ -28,11 +31,16 @@ from jobrunr.storage.contract import (
     Promotion,
     Retention,
     RunRecord,
+    Sample,
     StorageProvider,
+    Totals,
 )
-from jobrunr.storage.memory.index import JobIndex, place
+from jobrunr.storage.memory.index import JobIndex
+from jobrunr.storage.memory.ledger import Ledger
+from jobrunr.storage.memory.listener import MemoryListener
 from jobrunr.storage.memory.recurring import RecurringIndex
 from jobrunr.storage.memory.writes import claimed, expired, inserted, may_write, promoted, updated, was_written
+from jobrunr.storage.query import place, write_cursor
 
 
 class MemoryStorageProvider(StorageProvider):
@@ -56,6 +64,7 @@ class MemoryStorageProvider(StorageProvider):
         self._servers: dict[UUID, ServerRecord] = {}
         self._metadata: dict[tuple[str, str], str] = {}
         self._recurring = RecurringIndex()
+        self._ledger = Ledger()
         self._listeners: set[MemoryListener] = set()
         self._timetable_listeners: set[MemoryListener] = set()
 
@@ -132,6 +141,7 @@ class MemoryStorageProvider(StorageProvider):
         if not may_write(job, update):
             return was_written(job, update)
         self._jobs.put(updated(job, update))
+        self._ledger.add(update)
         return True
 
     def append(self, records: Sequence[RunRecord]) -> frozenset[JobId]:
@@ -183,6 +193,7 @@ class MemoryStorageProvider(StorageProvider):
                     self._expire(job, now)
                     count += 1
             self._recurring.forget(now - retention.forget_runs_after, now - retention.forget_skips_after, limit)
+            self._ledger.forget(now - retention.forget_audit_after, now)
             return count
 
     def _expire(self, job: Job, now: datetime) -> None:
@@ -195,6 +206,10 @@ class MemoryStorageProvider(StorageProvider):
 
     def tidy(self) -> None:
         """Nothing piles up here."""
+
+    def sample(self) -> None:
+        with self._transaction() as now:
+            self._ledger.sample(now)
 
     # -- recurring jobs
 
@@ -254,11 +269,26 @@ class MemoryStorageProvider(StorageProvider):
             return self._jobs.get(job_id)
 
     def find(self, query: JobQuery) -> JobPage:
-        before = None if query.after is None else _read_cursor(query.after)
         with self._transaction():
-            found = self._jobs.newest(query, before, query.limit + 1)
+            found = self._jobs.find(query, query.limit + 1)
         page = tuple(found[: query.limit])
-        return JobPage(page, _write_cursor(page[-1], query) if page and len(found) > len(page) else None)
+        return JobPage(page, write_cursor(place(page[-1], query)) if page and len(found) > len(page) else None)
+
+    def count(self, query: JobQuery) -> JobCount:
+        with self._transaction():
+            return JobCount(self._jobs.count(query), is_exact=True)
+
+    def failures(self, limit: int) -> list[FailureGroup]:
+        with self._transaction():
+            return self._jobs.failures(limit)
+
+    def totals(self) -> Totals:
+        with self._transaction():
+            return self._ledger.totals
+
+    def samples(self, since: datetime) -> list[Sample]:
+        with self._transaction():
+            return self._ledger.samples(since)
 
     def counts(self) -> dict[JobState, int]:
         with self._transaction():
@@ -268,10 +298,11 @@ class MemoryStorageProvider(StorageProvider):
         with self._transaction():
             return self._jobs.oldest_enqueued_at()
 
-    def logs(self, job_id: UUID) -> tuple[LogLine, ...]:
+    def logs(self, job_id: UUID, *, after: tuple[int, int] | None = None, limit: int | None = None) -> tuple[LogLine, ...]:
         with self._transaction():
             lines = self._logs.get(job_id, {})
-            return tuple(lines[attempt_and_seq] for attempt_and_seq in sorted(lines))
+            behind = sorted(place for place in lines if after is None or place > after)
+            return tuple(lines[attempt_and_seq] for attempt_and_seq in behind[:limit])
 
     def data(self, job_id: UUID) -> dict[str, str]:
         with self._transaction():
@@ -283,13 +314,21 @@ class MemoryStorageProvider(StorageProvider):
         with self._transaction() as now:
             self._servers[server.id] = replace(server, first_heartbeat=now, last_heartbeat=now)
 
-    def heartbeat(self, server: ServerRecord) -> bool:
+    def heartbeat(self, server: ServerRecord) -> ServerRecord | None:
         with self._transaction() as now:
             known = self._servers.get(server.id)
             if known is None:
-                return False
-            self._servers[server.id] = replace(server, first_heartbeat=known.first_heartbeat, last_heartbeat=now)
-            return True
+                return None
+            stored = replace(server, first_heartbeat=known.first_heartbeat, last_heartbeat=now, is_paused=known.is_paused)
+            self._servers[server.id] = stored
+            return stored
+
+    def pause_server(self, server_id: UUID, paused: bool) -> bool:
+        with self._transaction():
+            known = self._servers.get(server_id)
+            if known is not None:
+                self._servers[server_id] = replace(known, is_paused=paused)
+            return known is not None
 
     def sign_off(self, server_id: UUID) -> None:
         with self._transaction():
@@ -318,6 +357,14 @@ class MemoryStorageProvider(StorageProvider):
                 self._metadata[name, owner] = value
             return self._metadata.setdefault((name, owner), value)
 
+    def record_audit(self, entries: Sequence[AuditEntry]) -> None:
+        with self._transaction() as now:
+            self._ledger.record(entries, now)
+
+    def audits(self, subject: str | None = None, limit: int = 50, before: datetime | None = None) -> list[AuditEntry]:
+        with self._transaction():
+            return self._ledger.audits(subject, limit, before)
+
     # -- waking up
 
     def listener(self, queues: Collection[str] = ()) -> Listener:
@@ -336,38 +383,3 @@ class MemoryStorageProvider(StorageProvider):
         with self._lock:
             self._listeners.discard(listener)
             self._timetable_listeners.discard(listener)
-
-
-class MemoryListener(Listener):
-    """An event that the provider sets when one of the queues gets jobs."""
-
-    def __init__(self, queues: frozenset[str], on_close: Callable[[MemoryListener], None]) -> None:
-        self.queues = queues
-        self._on_close = on_close
-        self._event = threading.Event()
-
-    def wait(self, timeout: float) -> bool:
-        if not self._event.wait(timeout):
-            return False  # what arrives from here on is left for the next call
-        self._event.clear()
-        return True
-
-    def wake(self) -> None:
-        self._event.set()
-
-    def close(self) -> None:
-        self._on_close(self)
-        self.wake()
-
-
-def _write_cursor(last: Job, query: JobQuery) -> str:
-    at, job_id = place(last, query)
-    return f"{at.isoformat()}/{job_id}"
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
-    at, _, job_id = cursor.partition("/")
-    try:
-        return datetime.fromisoformat(at), UUID(job_id)
-    except ValueError:
-        raise OptionError(f"after cannot be {cursor!r}; it is the `next` of the page before.") from None

@@ -82,6 +82,8 @@ def updated(job: Job, update: JobUpdate) -> Job:
         state_at=update.at,
         run_at=_utc(update.run_at),
         reason=update.reason,
+        by=update.by,
+        fingerprint=update.fingerprint or job.fingerprint,
         result_json=update.result_json,
         expires_at=update.expires_at,
         past=job.past + update.past,
@@ -95,7 +97,6 @@ def updated(job: Job, update: JobUpdate) -> Job:
         started_at=None,
         finished_at=None,
         server_id=None,
-        server_name=None,
     )
 
 

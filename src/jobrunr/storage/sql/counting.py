@@ -3,6 +3,8 @@
 Every transaction that moves jobs adds lines that say how many came and went, and touches none that is there: one line per
 state, to be changed by everybody, would make everybody wait for each other. The lines are added up when somebody asks,
 and folded into one per state now and then.
+
+Two names that are no states stand for attempts: those that ever succeeded, and those that ever failed. They only grow.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from jobrunr.states import JobState
+from jobrunr.storage.contract import Totals
 from jobrunr.storage.sql.dialects.base import Dialect
+
+SUCCESSES, FAILURES = "succeeded attempts", "failed attempts"
 
 _FOLDED_AT_ONCE = 10_000
 
@@ -25,6 +30,7 @@ class Counting:
         counts = dialect.tables.job_counts
         self._add = insert(counts)
         self._read = select(counts.c.state, func.sum(counts.c.amount)).group_by(counts.c.state)
+        self._totals = self._read.where(counts.c.state.in_([SUCCESSES, FAILURES]))
         self._lines = (
             select(counts.c.id, counts.c.state, counts.c.amount).limit(_FOLDED_AT_ONCE).with_for_update(skip_locked=True)
         )
@@ -44,6 +50,11 @@ class Counting:
         """How many jobs are in each state."""
         found = {state: int(amount) for state, amount in connection.execute(self._read)}
         return {state: found.get(state, 0) for state in JobState}
+
+    def totals(self, connection: Connection) -> Totals:
+        """How many attempts ever succeeded and failed."""
+        found = {name: int(amount) for name, amount in connection.execute(self._totals)}
+        return Totals(succeeded=found.get(SUCCESSES, 0), failed=found.get(FAILURES, 0))
 
     def fold(self, connection: Connection) -> bool:
         """Replace many lines by few that say the same. Two who do it at once share the lines between them.

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from jobrunr.errors import StorageError, StorageSetupError, StorageUnavailableError
+from jobrunr.errors import StorageError, StorageSetupError, StorageUnavailableError, TableMissingError
 from jobrunr.storage.sql.dialects.base import Dialect, Trouble
 
 T = TypeVar("T")
@@ -74,7 +74,11 @@ class Database:
                 if trouble is None:
                     raise
                 if trouble is Trouble.WRONG_SET_UP:
-                    raise StorageSetupError(f"The storage {self.where} refuses us: {self._why(error)}") from error.orig
+                    raise StorageSetupError(
+                        f"The storage {self.where} refuses us: {self._why(error)}. Correct its URL, or what is there."
+                    ) from error.orig
+                if trouble is Trouble.NO_TABLE:
+                    raise TableMissingError(self.where, self._why(error), self._dialect.tables.prefix) from error.orig
                 if trouble is Trouble.CONFLICT and tries < _TRIES:
                     time.sleep(random.uniform(0, 0.01 * 2**tries))  # noqa: S311 - not a secret
                 elif trouble is not Trouble.LOST or tries > 1:  # a pooled connection may have died long ago: once more

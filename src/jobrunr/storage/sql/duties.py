@@ -157,6 +157,7 @@ class Expiring:
             for table, column in (
                 (tables.job_logs, tables.job_logs.c.job_id),
                 (tables.job_data, tables.job_data.c.job_id),
+                (tables.job_labels, tables.job_labels.c.job_id),
                 (jobs, jobs.c.id),
             )
         ]

@@ -62,7 +62,12 @@ def _kind_of(backend: str) -> type[Dialect]:
     return kind
 
 
-def _url_of(given: URL | str) -> URL:
+def _url_of(given: object) -> URL:
+    if not isinstance(given, URL | str):
+        raise StorageSetupError(
+            f"Jobs cannot be kept in {given!r:.200}. Pass a URL such as sqlite:///jobs.db, an Engine of SQLAlchemy, "
+            f"or an instance of StorageProvider."
+        )
     try:
         url = make_url(given)
     except (ArgumentError, ValueError):

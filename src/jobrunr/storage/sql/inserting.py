@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from jobrunr.ids import JobId
-from jobrunr.jobs import NewJob, encode_extras, encode_labels
+from jobrunr.jobs import MAX_LABEL_LENGTH, NewJob, encode_extras, encode_labels
 from jobrunr.states import JobState
 from jobrunr.storage.sql.chunks import chunks, first_of_each
 from jobrunr.storage.sql.column_types import time_as_text
@@ -32,6 +33,16 @@ def fits_in_one_statement(jobs: Sequence[NewJob]) -> bool:
     return len(jobs) == 1 or len(list(islice(chunks(jobs, _size), 2))) < 2
 
 
+def labels_of(jobs: Iterable[NewJob]) -> list[dict[str, Any]]:
+    """The rows that belong to jobs in the table of labels, as far as the label fits there."""
+    return [
+        {"label": label, "job_id": job.id}
+        for job in jobs
+        if job.labels
+        for label in dict.fromkeys(label[:MAX_LABEL_LENGTH] for label in job.labels)
+    ]
+
+
 def _size(job: NewJob) -> int:
     return len(job.details.arguments) + len(job.name) + 500
 
@@ -44,6 +55,7 @@ class Inserting(ABC):
         self.dialect = dialect
         self._counting = counting
         # A locking read sees what is there now, whatever the isolation of the transaction.
+        self._insert_labels = insert(dialect.tables.job_labels)
         self._existing = select(jobs.c.id).where(dialect.among(jobs.c.id)).with_for_update(read=True)
 
     def insert(self, connection: Connection, jobs: Sequence[NewJob]) -> frozenset[JobId]:
@@ -58,6 +70,11 @@ class Inserting(ABC):
     @abstractmethod
     def _insert_chunk(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
         """Insert what one statement takes."""
+
+    def _label(self, connection: Connection, jobs: Iterable[NewJob]) -> None:
+        """Note new jobs under their labels, if any of them has some."""
+        if labels := labels_of(jobs):
+            connection.execute(self._insert_labels, labels)
 
     def _without_existing(self, connection: Connection, jobs: Sequence[NewJob]) -> list[NewJob]:
         existing = set(connection.execute(self._existing, {"ids": [job.id for job in jobs]}).scalars())
@@ -87,6 +104,7 @@ class SqliteInserting(Inserting):
         if not rows or not connection.exec_driver_sql(self._insert_new, rows).rowcount:
             return set()
         self._counting.add(connection, Counter(job.state for job in jobs))
+        self._label(connection, jobs)
         return {job.id for job in jobs}
 
 
@@ -122,7 +140,8 @@ class PostgresqlInserting(Inserting):
 
     def __init__(self, dialect: Dialect, counting: Counting) -> None:
         super().__init__(dialect, counting)
-        self._insert_many = dialect.statement(
+        many = partial(
+            dialect.statement,
             _INSERT_ON_POSTGRESQL,
             source="""
                 SELECT
@@ -137,7 +156,9 @@ class PostgresqlInserting(Inserting):
             counts="SELECT state, count(*) FROM new GROUP BY state",
             answer="CASE count(*) WHEN :wanted THEN NULL ELSE coalesce(array_agg(id), '{{}}') END",
         )
-        one = dialect.statement(
+        self._insert_many, self._insert_many_with_labels = many(labelled=""), many(labelled=_LABELLED)
+        one = partial(
+            dialect.statement,
             _INSERT_ON_POSTGRESQL,
             source="""
                 VALUES (
@@ -150,13 +171,18 @@ class PostgresqlInserting(Inserting):
             counts="SELECT state, 1 FROM new",
             answer="id",
         )
-        self._insert_one = dialect.shortest_way(one)
+        self._insert_one = dialect.shortest_way(one(labelled=""))
+        self._insert_one_with_labels = dialect.shortest_way(one(labelled=_LABELLED))
 
     def _insert_chunk(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
+        labels = labels_of(jobs)
+        given = {"job_labels": msgspec.json.encode(labels).decode()} if labels else {}
         if len(jobs) == 1:
-            return {jobs[0].id} if self._insert_one(connection, _document(jobs[0])) else set()
+            insert_one = self._insert_one_with_labels if labels else self._insert_one
+            return {jobs[0].id} if insert_one(connection, _document(jobs[0]) | given) else set()
         document = msgspec.json.encode([_document(job) for job in jobs]).decode()
-        new = connection.execute(self._insert_many, {"jobs": document, "wanted": len(jobs)}).scalar_one()
+        statement = self._insert_many_with_labels if labels else self._insert_many
+        new = connection.execute(statement, {"jobs": document, "wanted": len(jobs)} | given).scalar_one()
         return {job.id for job in jobs} if new is None else set(map(JobId.of, new))
 
 
@@ -171,9 +197,16 @@ _INSERT_ON_POSTGRESQL = """
         RETURNING id, state
     ), counted AS (
         INSERT INTO {job_counts} (state, amount) {counts}
-    )
+    ){labelled}
     SELECT {answer} FROM new
 """
+
+
+_LABELLED = """, labelled AS (
+        INSERT INTO {job_labels} (label, job_id)
+        SELECT label, job_id
+        FROM json_to_recordset(CAST(:job_labels AS json)) AS label (label text, job_id uuid) JOIN new ON new.id = job_id
+    )"""
 
 
 class MysqlInserting(Inserting):
@@ -214,6 +247,7 @@ class MysqlInserting(Inserting):
             else:
                 break
         self._counting.add(connection, Counter(job.state for job in jobs))
+        self._label(connection, jobs)
         return {job.id for job in jobs}
 
     def _insert_all(self, connection: Connection, jobs: Sequence[NewJob]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Executable, bindparam, select
+from sqlalchemy import Connection, Executable, Integer, and_, bindparam, or_, select
 
 from jobrunr.ids import JobId
 from jobrunr.states import JobState
@@ -30,6 +30,10 @@ class Journal:
             .where(logs.c.job_id == bindparam("job_id"))
             .order_by(logs.c.attempt, logs.c.seq)
         )
+        attempt, seq = bindparam("attempt", type_=Integer), bindparam("seq", type_=Integer)
+        # Said in two parts: the first is what every database finds the place in the primary key by.
+        behind = and_(logs.c.attempt >= attempt, or_(logs.c.attempt > attempt, logs.c.seq > seq))
+        self._later_logs = self._logs.where(behind)
         self._data = select(data.c.key, data.c.value).where(data.c.job_id == bindparam("job_id"))
 
     def held(self, connection: Connection, claims: Sequence[Claim]) -> frozenset[JobId]:
@@ -54,9 +58,14 @@ class Journal:
             self.dialect.insert_or_replace(connection, self.dialect.tables.job_data, data)
         return frozenset(record.claim.job_id for record in kept)
 
-    def logs(self, connection: Connection, job_id: UUID) -> tuple[LogLine, ...]:
-        """What a job logged."""
-        return tuple(LogLine(*row) for row in connection.execute(self._logs, {"job_id": job_id}))
+    def logs(
+        self, connection: Connection, job_id: UUID, after: tuple[int, int] | None, limit: int | None
+    ) -> tuple[LogLine, ...]:
+        """What a job logged, behind a line, and up to so many."""
+        statement = self._logs if after is None else self._later_logs
+        attempt, seq = after or (0, 0)
+        parameters = {"job_id": job_id} if after is None else {"job_id": job_id, "attempt": attempt, "seq": seq}
+        return tuple(LogLine(*row) for row in connection.execute(statement.limit(limit), parameters))
 
     def data(self, connection: Connection, job_id: UUID) -> dict[str, str]:
         """What a job keeps."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Connection, Engine
 
 from jobrunr.clock import Clock, SystemClock
 from jobrunr.ids import JobId
@@ -19,8 +19,11 @@ from jobrunr.recurring_job import Firing, RecurringJob, RecurringRun
 from jobrunr.server_record import ServerRecord
 from jobrunr.states import JobState
 from jobrunr.storage.contract import (
+    AuditEntry,
     Claim,
     DueRecurringJob,
+    FailureGroup,
+    JobCount,
     JobPage,
     JobQuery,
     Listener,
@@ -28,20 +31,26 @@ from jobrunr.storage.contract import (
     Promotion,
     Retention,
     RunRecord,
+    Sample,
     StorageProvider,
+    Totals,
 )
+from jobrunr.storage.sql.auditing import Auditing
 from jobrunr.storage.sql.claiming import ClaimRequest, claiming
 from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.database import Database
 from jobrunr.storage.sql.duties import Expiring, Promoting, Rescuing
 from jobrunr.storage.sql.engines import open_dialect
+from jobrunr.storage.sql.failing import Failing
 from jobrunr.storage.sql.firing import CHUNK, FiringTables
 from jobrunr.storage.sql.inserting import fits_in_one_statement, in_order, inserting
 from jobrunr.storage.sql.journal import Journal
 from jobrunr.storage.sql.looking import Looking
 from jobrunr.storage.sql.notes import Notes
 from jobrunr.storage.sql.recurring import Recurring
+from jobrunr.storage.sql.sampling import Sampling
 from jobrunr.storage.sql.schema import Schema
+from jobrunr.storage.sql.searching import Searching
 from jobrunr.storage.sql.servers import Servers
 from jobrunr.storage.sql.tables import DEFAULT_PREFIX
 from jobrunr.storage.sql.updating import in_batches, updating
@@ -95,6 +104,10 @@ class SqlStorageProvider(StorageProvider):
         self._recurring = Recurring(dialect, self._updating)
         self._firing = FiringTables(dialect, self._inserting)
         self._looking = Looking(dialect)
+        self._searching = Searching(dialect, self._counting)
+        self._failing = Failing(dialect)
+        self._sampling = Sampling(dialect, self._counting)
+        self._auditing = Auditing(dialect)
         self._servers = Servers(dialect)
         self._notes = Notes(dialect)
         self._wake_ups = WakeUps(dialect.make_watcher)
@@ -184,8 +197,16 @@ class SqlStorageProvider(StorageProvider):
         return self._database.read(lambda connection: self._promoting.awaiting(connection, limit, after))
 
     def expire(self, retention: Retention, limit: int) -> int:
-        self._database.write(lambda connection: self._firing.forget(connection, retention, limit))
+        self._database.write(lambda connection: self._forget(connection, retention, limit))
         return self._database.write(lambda connection: self._expiring.expire(connection, retention, limit))
+
+    def _forget(self, connection: Connection, retention: Retention, limit: int) -> None:
+        self._firing.forget(connection, retention, limit)
+        self._sampling.forget(connection)
+        self._auditing.forget(connection, retention.forget_audit_after, limit)
+
+    def sample(self) -> None:
+        self._database.write(self._sampling.sample)
 
     def tidy(self) -> None:
         while self._database.write(self._counting.fold):
@@ -240,7 +261,19 @@ class SqlStorageProvider(StorageProvider):
         return self._database.read(lambda connection: self._looking.get(connection, job_id))
 
     def find(self, query: JobQuery) -> JobPage:
-        return self._database.read(lambda connection: self._looking.find(connection, query))
+        return self._database.read(lambda connection: self._searching.find(connection, query))
+
+    def count(self, query: JobQuery) -> JobCount:
+        return self._database.read(lambda connection: self._searching.count(connection, query))
+
+    def failures(self, limit: int) -> list[FailureGroup]:
+        return self._database.read(lambda connection: self._failing.groups(connection, limit))
+
+    def totals(self) -> Totals:
+        return self._database.read(self._counting.totals)
+
+    def samples(self, since: datetime) -> list[Sample]:
+        return self._database.read(lambda connection: self._sampling.since(connection, since))
 
     def counts(self) -> dict[JobState, int]:
         return self._database.read(self._counting.read)
@@ -248,8 +281,8 @@ class SqlStorageProvider(StorageProvider):
     def oldest_enqueued_at(self) -> datetime | None:
         return self._database.read(self._looking.oldest_enqueued_at)
 
-    def logs(self, job_id: UUID) -> tuple[LogLine, ...]:
-        return self._database.read(lambda connection: self._journal.logs(connection, job_id))
+    def logs(self, job_id: UUID, *, after: tuple[int, int] | None = None, limit: int | None = None) -> tuple[LogLine, ...]:
+        return self._database.read(lambda connection: self._journal.logs(connection, job_id, after, limit))
 
     def data(self, job_id: UUID) -> dict[str, str]:
         return self._database.read(lambda connection: self._journal.data(connection, job_id))
@@ -259,8 +292,11 @@ class SqlStorageProvider(StorageProvider):
     def announce(self, server: ServerRecord) -> None:
         self._database.write(lambda connection: self._servers.announce(connection, server))
 
-    def heartbeat(self, server: ServerRecord) -> bool:
+    def heartbeat(self, server: ServerRecord) -> ServerRecord | None:
         return self._database.write_once(lambda connection: self._servers.heartbeat(connection, server))
+
+    def pause_server(self, server_id: UUID, paused: bool) -> bool:
+        return self._database.write_once(lambda connection: self._servers.pause(connection, server_id, paused))
 
     def sign_off(self, server_id: UUID) -> None:
         self._unanswered.pop(server_id, None)
@@ -281,6 +317,14 @@ class SqlStorageProvider(StorageProvider):
 
     def put_metadata(self, name: str, value: str, owner: str = "cluster", *, overwrite: bool = True) -> str:
         return self._database.write(lambda connection: self._notes.put(connection, name, value, owner, overwrite))
+
+    def record_audit(self, entries: Sequence[AuditEntry]) -> None:
+        ids = [JobId.new() for _ in entries]  # made here, so that a write that is sent again is recognised
+        if entries:
+            self._database.write(lambda connection: self._auditing.record(connection, ids, entries))
+
+    def audits(self, subject: str | None = None, limit: int = 50, before: datetime | None = None) -> list[AuditEntry]:
+        return self._database.read(lambda connection: self._auditing.find(connection, subject, limit, before))
 
     # -- waking up
 

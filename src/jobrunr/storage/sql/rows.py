@@ -39,12 +39,14 @@ def to_job(row: Sequence[Any], unreadable: str | None = None) -> Job:
     (
         job_id, state, version, claim_token, target, arguments, name, queue, priority, labels, retries, attempts, failures,
         created_at, state_at, scheduled_at, run_at, enqueued_at, started_at, finished_at, reason, server_id, server_name,
-        recurring_job_id, result, expires_at, extras, past,
+        recurring_job_id, result, expires_at, extras, past, actor, fingerprint,
     ) = row  # fmt: skip
     if {type(target), type(arguments), type(name), type(queue), type(past)} != _TEXT:
         raise TypeError("target, arguments, name, queue and past are text")
     if bytes in {type(labels), type(reason), type(server_name), type(recurring_job_id), type(result), type(extras)}:
         raise TypeError("labels, reason, server_name, recurring_job_id, result and extras are text, if anything")
+    if bytes in {type(actor), type(fingerprint)}:
+        raise TypeError("actor and fingerprint are text, if anything")
     if {type(version), type(priority), type(retries), type(attempts), type(failures)} != _NUMBER:
         raise TypeError("version, priority, retries, attempts and failures are whole numbers")
     return Job(
@@ -68,12 +70,14 @@ def to_job(row: Sequence[Any], unreadable: str | None = None) -> Job:
         started_at=started_at,
         finished_at=finished_at,
         reason=reason,
+        by=actor,
         server_id=server_id,
         server_name=server_name,
         recurring_job_id=recurring_job_id,
         result_json=result,
         expires_at=expires_at,
         extras_json=extras,
+        fingerprint=fingerprint,
         past=past,
         unreadable=unreadable,
     )
@@ -165,19 +169,22 @@ NO_TIME = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 def to_server(row: Sequence[Any]) -> ServerRecord:
     """The server in a row of the table of servers."""
-    server_id, name, workers, busy, queues, version, pid, memory, cpu, first, last = row
+    server_id, name, workers, busy, queues, version, pid, memory, cpu, first, last, host, tags, is_paused = row
     return ServerRecord(
         id=server_id,
         name=name,
         workers=workers,
         busy=busy,
-        queues=_queues.decode(queues),
+        host=host or "",
+        tags=() if tags is None else _texts.decode(tags),
+        queues=_texts.decode(queues),
         version=version,
         pid=pid,
         memory=memory,
         cpu=cpu,
         first_heartbeat=first,
         last_heartbeat=last,
+        is_paused=bool(is_paused),
     )
 
 
@@ -193,7 +200,9 @@ def server_values(server: ServerRecord) -> dict[str, Any]:
         "pid": server.pid,
         "memory": server.memory,
         "cpu": server.cpu,
+        "host": server.host[:255],
+        "tags": msgspec.json.encode(server.tags).decode(),
     }
 
 
-_queues = msgspec.json.Decoder(tuple[str, ...])
+_texts = msgspec.json.Decoder(tuple[str, ...])

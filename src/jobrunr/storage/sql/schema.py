@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from sqlalchemy import Connection, Executable, column, inspect, select, table
+from sqlalchemy import Connection, Executable, Exists, Table, column, exists, inspect, select, table
 from sqlalchemy.exc import DBAPIError
 
 from jobrunr.errors import SchemaMissingError, SchemaNewerError, StorageSetupError
 from jobrunr.storage.sql.database import Database
-from jobrunr.storage.sql.dialects.base import Dialect
+from jobrunr.storage.sql.dialects.base import Dialect, Trouble
+from jobrunr.storage.sql.dialects.sqlite import refuse_schema
 from jobrunr.storage.sql.migrations.revisions import HEAD, REVISIONS, VERSION_TABLE
 from jobrunr.storage.sql.tables import DEFAULT_PREFIX, Tables
 
@@ -25,12 +26,17 @@ class Schema:
         self._read_revision: Executable = select(column("version_num")).select_from(
             table(self._version_table, schema=tables.schema)
         )
+        # Fails when one is not there; the answer does not matter.
+        self._touch_all: Executable = select(*map(_has_rows, tables.metadata.sorted_tables))
 
     def set_up(self, *, migrate: bool) -> None:
         """Check the database and its tables; make or change the tables if need be and if that is wanted."""
+        if not migrate and not self._dialect.exists():
+            raise SchemaMissingError(self._database.where, None, HEAD)
         self._database.read(self._dialect.check)
         found = self._database.read(self._revision_at_a_glance)
         if self._is_current(found):
+            self._database.read(lambda connection: connection.execute(self._touch_all))
             return
         if not migrate:
             raise SchemaMissingError(self._database.where, found, HEAD)
@@ -47,7 +53,7 @@ class Schema:
         try:
             return self._revision(connection)
         except DBAPIError as error:
-            if self._dialect.trouble(error) is not None:
+            if self._dialect.trouble(error) is not Trouble.NO_TABLE:
                 raise
             connection.rollback()
             # There by now: somebody else has just made it. Should it have been there all along, this fails as before.
@@ -71,6 +77,10 @@ class Schema:
             _running().upgrade(connection, self._dialect.tables)
 
 
+def _has_rows(table: Table) -> Exists:
+    return exists().select_from(table)
+
+
 def migration_sql(dialect: str, *, table_prefix: str = DEFAULT_PREFIX, schema: str | None = None) -> str:
     """The SQL that makes the tables in an empty database, for people who want to run it themselves. No driver is needed.
 
@@ -85,6 +95,8 @@ def migration_sql(dialect: str, *, table_prefix: str = DEFAULT_PREFIX, schema: s
     """
     if dialect not in _PRINTABLE:
         raise StorageSetupError(f"There is no SQL for {dialect!r}; there is for {', '.join(_PRINTABLE)}.")
+    if dialect == "sqlite":
+        refuse_schema(schema)
     printed: str = _running().as_sql(dialect, Tables(table_prefix, schema))
     return printed
 

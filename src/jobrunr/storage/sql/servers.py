@@ -20,7 +20,7 @@ class Servers:
         servers = dialect.tables.servers
         self.dialect = dialect
         this_server = servers.c.id == bindparam("server_id")
-        loads = ("name", "workers", "busy", "queues", "version", "pid", "memory", "cpu")
+        loads = ("name", "workers", "busy", "queues", "version", "pid", "memory", "cpu", "host", "tags")
         self._renew = (
             update(servers)
             .where(this_server)
@@ -29,6 +29,8 @@ class Servers:
             )
         )
         self._remove = delete(servers).where(this_server)
+        self._one = select(*servers.c).where(this_server)
+        self._pause = update(servers).where(this_server).values(is_paused=bindparam("paused"))
         self._all = select(*servers.c).order_by(servers.c.first_heartbeat, servers.c.id)
         self._all_and_now = self._all.add_columns(cast(dialect.now_sql, UtcTime))
         self._silent = select(*servers.c).where(servers.c.last_heartbeat < bindparam("until")).with_for_update()
@@ -37,13 +39,20 @@ class Servers:
     def announce(self, connection: Connection, server: ServerRecord) -> None:
         """Register a server."""
         now = self.dialect.now(connection)
-        row = server_values(server) | {"first_heartbeat": now, "last_heartbeat": now}
+        row = server_values(server) | {"first_heartbeat": now, "last_heartbeat": now, "is_paused": server.is_paused}
         self.dialect.insert_or_replace(connection, self.dialect.tables.servers, [row])
 
-    def heartbeat(self, connection: Connection, server: ServerRecord) -> bool:
-        """Renew a heartbeat."""
+    def heartbeat(self, connection: Connection, server: ServerRecord) -> ServerRecord | None:
+        """Renew a heartbeat, and return what is stored then."""
         values = {f"new_{name}": value for name, value in server_values(server).items() if name != "id"}
-        return connection.execute(self._renew, {"server_id": server.id, **values}).rowcount > 0
+        if not connection.execute(self._renew, {"server_id": server.id, **values}).rowcount:
+            return None
+        row = connection.execute(self._one, {"server_id": server.id}).one_or_none()
+        return None if row is None else to_server(row)
+
+    def pause(self, connection: Connection, server_id: UUID, paused: bool) -> bool:
+        """Say whether a server shall take jobs. Whether it is there."""
+        return connection.execute(self._pause, {"server_id": server_id, "paused": paused}).rowcount > 0
 
     def sign_off(self, connection: Connection, server_id: UUID) -> None:
         """Remove a server."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Double,
     Identity,
@@ -23,8 +24,9 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import NullType
 
-from jobrunr.options import MAX_QUEUE_LENGTH
+from jobrunr.jobs import MAX_LABEL_LENGTH, MAX_QUEUE_LENGTH
 from jobrunr.states import JobState
+from jobrunr.storage.overview import MAX_NAME_LENGTH, MAX_SUBJECT_LENGTH
 from jobrunr.storage.sql.column_types import TABLE_OPTIONS, ExactText, Id, UtcTime
 from jobrunr.storage.sql.names import check_schema, check_table_prefix
 
@@ -66,6 +68,7 @@ class Tables:
             Column("key", ExactText(200), primary_key=True),
             Column("value", ExactText(), nullable=False),
         )
+        self.job_labels = self._job_labels()
         self.job_counts = self._table(
             "job_counts",
             Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
@@ -74,7 +77,25 @@ class Tables:
         )
         self.recurring_jobs = self._recurring_jobs()
         self.recurring_runs = self._recurring_runs()
-        self.servers = self._table(
+        self.samples = self._table(
+            "samples",
+            Column("minute", UtcTime, primary_key=True),
+            Column("at", UtcTime, nullable=False),
+            Column("succeeded", BigInteger, nullable=False),
+            Column("failed", BigInteger, nullable=False),
+        )
+        self.audit = self._audit()
+        self.servers = self._servers()
+        self.notes = self._table(
+            "metadata",
+            Column("name", ExactText(100), primary_key=True),
+            Column("owner", ExactText(100), primary_key=True),
+            Column("value", ExactText(), nullable=False),
+        )
+
+    def _servers(self) -> Table:
+        # The order of the columns is the order in which `rows.to_server` takes them.
+        return self._table(
             "background_job_servers",
             Column("id", Id, primary_key=True),
             Column("name", ExactText(255), nullable=False),
@@ -87,13 +108,35 @@ class Tables:
             Column("cpu", Double, nullable=False),
             Column("first_heartbeat", UtcTime, nullable=False),
             Column("last_heartbeat", UtcTime, nullable=False),
+            # Servers of an older version know nothing of these.
+            Column("host", ExactText(255)),
+            Column("tags", ExactText()),
+            Column("is_paused", Boolean),
         )
-        self.notes = self._table(
-            "metadata",
-            Column("name", ExactText(100), primary_key=True),
-            Column("owner", ExactText(100), primary_key=True),
-            Column("value", ExactText(), nullable=False),
+
+    def _job_labels(self) -> Table:
+        table = self._table(
+            "job_labels",
+            Column("label", ExactText(MAX_LABEL_LENGTH), primary_key=True),
+            Column("job_id", Id, primary_key=True),
         )
+        Index(self.name("job_labels_by_job"), table.c.job_id)
+        return table
+
+    def _audit(self) -> Table:
+        # The order of the columns is the order in which `auditing` takes them.
+        table = self._table(
+            "audit",
+            Column("id", Id, primary_key=True),
+            Column("at", UtcTime, nullable=False),
+            Column("actor", ExactText(MAX_NAME_LENGTH), nullable=False),
+            Column("action", ExactText(MAX_NAME_LENGTH), nullable=False),
+            Column("subject", ExactText(MAX_SUBJECT_LENGTH), nullable=False),
+            Column("detail", ExactText(), nullable=False),
+        )
+        Index(self.name("audit_of_subject"), table.c.subject, table.c.at, table.c.id)
+        Index(self.name("audit_in_time"), table.c.at, table.c.id)
+        return table
 
     def in_state(self, state: JobState) -> ColumnElement[bool]:
         """Whether a job is in a state.
@@ -153,6 +196,8 @@ class Tables:
             Column("expires_at", UtcTime),
             Column("extras", ExactText()),
             Column("past", ExactText(), nullable=False),
+            Column("actor", ExactText(MAX_NAME_LENGTH)),
+            Column("fingerprint", ExactText(16)),
         )
 
     def _recurring_jobs(self) -> Table:
@@ -210,6 +255,7 @@ class Tables:
         self._index_of_state(JobState.SCHEDULED, "scheduled", jobs.run_at, jobs.id)
         self._index_of_state(JobState.AWAITING, "awaiting", jobs.run_at, jobs.id)
         self._index_of_state(JobState.PROCESSING, "processing", jobs.server_id)
+        self._index_of_state(JobState.FAILED, "failed", jobs.fingerprint, jobs.state_at, jobs.id)
         # On SQLite this holds all jobs too, but is for those alone who say that `state_at` is not NULL. A planner without
         # statistics would otherwise prefer it to the indexes above, and sort everything that is ENQUEUED at every claim.
         Index(self.name("jobs_by_state"), jobs.state, jobs.state_at, jobs.id, sqlite_where=jobs.state_at.is_not(None))

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, String, bindparam, cast, select, update
+from sqlalchemy import Connection, String, bindparam, cast, func, select, update
 
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate
 from jobrunr.states import JobState
 from jobrunr.storage.sql.chunks import chunks, first_of_each
 from jobrunr.storage.sql.column_types import time_as_text
-from jobrunr.storage.sql.counting import Counting
+from jobrunr.storage.sql.counting import FAILURES, SUCCESSES, Counting
 from jobrunr.storage.sql.dialects.base import Dialect
 from jobrunr.storage.sql.rows import read_jobs
 
@@ -58,8 +58,9 @@ class Updating:
                 started_at=None,
                 finished_at=None,
                 server_id=None,
-                server_name=None,
                 past=jobs.c.past + bindparam("more_past"),
+                actor=bindparam("new_actor"),
+                fingerprint=func.coalesce(bindparam("new_fingerprint"), jobs.c.fingerprint),
             )
         )
 
@@ -74,6 +75,8 @@ class Updating:
                 changes.append(change)
                 moves[state] -= 1
                 moves[change.state] += 1
+                moves[SUCCESSES] += change.state is JobState.SUCCEEDED
+                moves[FAILURES] += change.fingerprint is not None
             else:
                 wanted[job_id] = change
         self._write(connection, changes)
@@ -101,12 +104,14 @@ class PostgresqlUpdating(Updating):
 
     def __init__(self, dialect: Dialect, counting: Counting) -> None:
         super().__init__(dialect, counting)
-        self._change_all = dialect.statement("""
+        self._change_all = dialect.statement(
+            """
             WITH wanted AS (
                 SELECT *, state = 'SUCCEEDED' AS succeeded
                 FROM json_to_recordset(CAST(:changes AS json)) AS change (
                     id uuid, token uuid, version int, kept_token uuid, state text, at timestamptz, run_at timestamptz,
-                    reason text, attempts int, failures int, result text, expires_at timestamptz, past text
+                    reason text, attempts int, failures int, result text, expires_at timestamptz, past text,
+                    actor text, fingerprint text
                 )
             ), held AS (
                 SELECT job.id, job.state
@@ -135,20 +140,29 @@ class PostgresqlUpdating(Updating):
                                        WHEN wanted.state = 'ENQUEUED' THEN wanted.at END,
                     started_at = CASE WHEN succeeded THEN job.started_at END,
                     server_id = CASE WHEN succeeded THEN job.server_id END,
-                    server_name = CASE WHEN succeeded THEN job.server_name END,
-                    past = job.past || wanted.past
+                    past = job.past || wanted.past,
+                    actor = wanted.actor,
+                    fingerprint = coalesce(wanted.fingerprint, job.fingerprint)
                 FROM wanted JOIN held ON held.id = wanted.id
                 WHERE job.id = wanted.id
-                RETURNING job.id, held.state AS old, job.state AS new
+                RETURNING job.id, held.state AS old, job.state AS new, wanted.fingerprint
             ), counted AS (
                 INSERT INTO {job_counts} (state, amount)
                 SELECT state, sum(amount)
-                FROM (SELECT old, -1 FROM changed UNION ALL SELECT new, 1 FROM changed) AS move (state, amount)
+                FROM (
+                    SELECT old, -1 FROM changed
+                    UNION ALL SELECT new, 1 FROM changed
+                    UNION ALL SELECT '{successes}', 1 FROM changed WHERE new = 'SUCCEEDED'
+                    UNION ALL SELECT '{failures}', 1 FROM changed WHERE fingerprint IS NOT NULL
+                ) AS move (state, amount)
                 GROUP BY state
                 HAVING sum(amount) <> 0
             )
             SELECT id FROM changed
-        """)
+        """,
+            successes=SUCCESSES,
+            failures=FAILURES,
+        )
 
     def update(self, connection: Connection, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
         wanted = {change.job_id: change for change in updates}
@@ -170,6 +184,7 @@ class MysqlUpdating(Updating):
                 state VARCHAR(20) PATH '$.state', at DATETIME(6) PATH '$.at', run_at DATETIME(6) PATH '$.run_at',
                 reason LONGTEXT PATH '$.reason', attempts INT PATH '$.attempts', failures INT PATH '$.failures',
                 result LONGTEXT PATH '$.result', expires_at DATETIME(6) PATH '$.expires_at', past LONGTEXT PATH '$.past',
+                actor VARCHAR(255) PATH '$.actor', fingerprint VARCHAR(16) PATH '$.fingerprint',
                 succeeded INT PATH '$.succeeded'
             )) AS wanted
             JOIN {jobs} AS job ON job.id = wanted.id
@@ -189,8 +204,9 @@ class MysqlUpdating(Updating):
                 job.enqueued_at = IF(succeeded, job.enqueued_at, IF(wanted.state = 'ENQUEUED', wanted.at, NULL)),
                 job.started_at = IF(succeeded, job.started_at, NULL),
                 job.server_id = IF(succeeded, job.server_id, NULL),
-                job.server_name = IF(succeeded, job.server_name, NULL),
-                job.past = CONCAT(job.past, wanted.past)
+                job.past = CONCAT(job.past, wanted.past),
+                job.actor = wanted.actor,
+                job.fingerprint = COALESCE(wanted.fingerprint, job.fingerprint)
         """)
 
     def _write(self, connection: Connection, changes: list[JobUpdate]) -> None:
@@ -222,6 +238,8 @@ def _document(change: JobUpdate) -> dict[str, Any]:
         "result": change.result_json,
         "expires_at": change.expires_at,
         "past": change.past,
+        "actor": change.by,
+        "fingerprint": change.fingerprint,
     }
 
 
@@ -247,6 +265,8 @@ def change_values(change: JobUpdate) -> dict[str, Any]:
         "new_scheduled_at": change.at if change.state is JobState.SCHEDULED else None,
         "new_enqueued_at": change.at if change.state is JobState.ENQUEUED else None,
         "more_past": change.past,
+        "new_actor": change.by,
+        "new_fingerprint": change.fingerprint,
     }
 
 

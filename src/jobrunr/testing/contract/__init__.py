@@ -40,9 +40,11 @@ pytest.register_assert_rewrite(
             "guarding",
             "life",
             "looking",
+            "overview",
             "races",
             "recurring",
             "runs",
+            "searching",
             "servers",
             "updating",
             "waking",
@@ -58,10 +60,12 @@ from jobrunr.testing.contract.firing import DamagingRecurring, Firing, Forgettin
 from jobrunr.testing.contract.guarding import GuardingBatches, GuardingByToken, GuardingByVersion  # noqa: E402
 from jobrunr.testing.contract.life import Living  # noqa: E402
 from jobrunr.testing.contract.looking import Backlog, Counting, Finding, Getting  # noqa: E402
+from jobrunr.testing.contract.overview import Auditing, GroupingFailures, KeepingTotals, SayingByWhom  # noqa: E402
 from jobrunr.testing.contract.races import Racing  # noqa: E402
 from jobrunr.testing.contract.recurring import Declaring, SavingRecurring  # noqa: E402
 from jobrunr.testing.contract.runs import Appending, Holding  # noqa: E402
-from jobrunr.testing.contract.servers import Noting, Registering  # noqa: E402
+from jobrunr.testing.contract.searching import CountingMatches, Searching  # noqa: E402
+from jobrunr.testing.contract.servers import Noting, Pausing, Registering  # noqa: E402
 from jobrunr.testing.contract.updating import Updating  # noqa: E402
 from jobrunr.testing.contract.waking import Waking  # noqa: E402
 
@@ -87,7 +91,14 @@ class StorageContract(
     Finding,
     Counting,
     Backlog,
+    Searching,
+    CountingMatches,
+    GroupingFailures,
+    KeepingTotals,
+    Auditing,
+    SayingByWhom,
     Registering,
+    Pausing,
     Noting,
     Waking,
     SavingRecurring,

@@ -173,6 +173,22 @@ class Appending(Contract):
 
         assert storage.logs(job.id) == lines
 
+    def test_a_log_is_read_from_a_line_on(self, storage: StorageProvider, server: ServerRecord, clock: TestClock) -> None:
+        job = processing(storage, server)
+        first = tuple(a_line(clock.now(), seq=seq) for seq in range(3))
+        storage.append([RunRecord(claim=claim_of(job), logs=first)])
+        written(storage, retry_at_once(job, clock.now()))
+        (job,) = storage.claim(server.id, server.name, 1)
+        second = tuple(a_line(clock.now(), attempt=2, seq=seq) for seq in range(2))
+        storage.append([RunRecord(claim=claim_of(job), logs=second)])
+        lines = first + second
+        for number, line in enumerate(lines):
+            place = (line.attempt, line.seq)
+            assert storage.logs(job.id, after=place) == lines[number + 1 :]
+            assert storage.logs(job.id, after=place, limit=1) == lines[number + 1 : number + 2]
+        assert storage.logs(job.id, limit=4) == lines[:4]
+        assert storage.logs(job.id, after=(0, 10**6)) == lines
+
     @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
     def test_what_a_run_logs_and_keeps_comes_back_to_the_last_character(
         self, storage: StorageProvider, clock: TestClock, text: str

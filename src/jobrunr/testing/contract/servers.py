@@ -32,6 +32,8 @@ class Registering(Contract):
             pid=4_194_304,
             memory=2**40,
             cpu=12.375,
+            host="größe-1",
+            tags=("zone a", "größe 😀"),
         )
         now = clock.advance(microseconds=123_457)
 
@@ -63,7 +65,9 @@ class Registering(Contract):
         now = clock.advance(seconds=3)
         busier = replace(server, busy=8, memory=2**33, cpu=99.5)
 
-        assert storage.heartbeat(busier) is True
+        stored = storage.heartbeat(busier)
+
+        assert stored == replace(busier, first_heartbeat=began, last_heartbeat=now)
 
         found = {found.id: found for found in storage.servers()}
         assert found[server.id] == replace(busier, first_heartbeat=began, last_heartbeat=now)
@@ -71,20 +75,20 @@ class Registering(Contract):
 
     def test_two_heartbeats_at_one_moment_are_both_taken(self, storage: StorageProvider) -> None:
         server = announced(storage)
-        assert storage.heartbeat(server) is True
-        assert storage.heartbeat(server) is True
+        assert storage.heartbeat(server) is not None
+        assert storage.heartbeat(server) is not None
 
     def test_the_heartbeat_of_a_stranger_is_refused(self, storage: StorageProvider) -> None:
         announced(storage)
         stranger = a_server()
-        assert storage.heartbeat(stranger) is False
+        assert storage.heartbeat(stranger) is None
         assert stranger.id not in {server.id for server in storage.servers()}
 
     def test_the_heartbeat_of_a_server_taken_for_dead_is_refused(self, storage: StorageProvider, clock: TestClock) -> None:
         server = announced(storage)
         clock.advance(LEASE + TICK)
         storage.remove_dead(LEASE)
-        assert storage.heartbeat(server) is False
+        assert storage.heartbeat(server) is None
         assert storage.servers() == []
 
     def test_a_server_that_signs_off_is_gone(self, storage: StorageProvider) -> None:
@@ -92,7 +96,7 @@ class Registering(Contract):
         storage.sign_off(leaves.id)
         storage.sign_off(leaves.id)
         assert [server.id for server in storage.servers()] == [stays.id]
-        assert storage.heartbeat(leaves) is False
+        assert storage.heartbeat(leaves) is None
 
     def test_a_stranger_that_signs_off_is_no_error(self, storage: StorageProvider) -> None:
         server = announced(storage)
@@ -132,6 +136,34 @@ class Registering(Contract):
         alive = announced(storage)
         assert {server.id for server in storage.remove_dead(LEASE)} == dead
         assert [server.id for server in storage.servers()] == [alive.id]
+
+
+class Pausing(Contract):
+    """Whether a server shall take jobs, as people want it."""
+
+    def test_a_server_learns_that_it_is_paused_with_its_heartbeat(self, storage: StorageProvider) -> None:
+        server, other = announced(storage), announced(storage)
+
+        assert storage.pause_server(server.id, True) is True
+
+        assert {found.id: found.is_paused for found in storage.servers()} == {server.id: True, other.id: False}
+        stored = storage.heartbeat(server)
+        assert stored is not None
+        assert stored.is_paused
+        assert storage.pause_server(server.id, True) is True
+        assert storage.pause_server(server.id, False) is True
+        stored = storage.heartbeat(replace(server, is_paused=True))
+        assert stored is not None
+        assert not stored.is_paused
+
+    def test_a_stranger_cannot_be_paused(self, storage: StorageProvider) -> None:
+        announced(storage)
+        assert storage.pause_server(a_server().id, True) is False
+        assert [server.is_paused for server in storage.servers()] == [False]
+
+    def test_a_paused_server_that_joins_anew_stays_paused(self, storage: StorageProvider) -> None:
+        announced(storage, is_paused=True)
+        assert [server.is_paused for server in storage.servers()] == [True]
 
 
 class Noting(Contract):

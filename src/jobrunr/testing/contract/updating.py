@@ -84,7 +84,7 @@ class Updating(Contract):
 
         assert (done.state, done.state_at, done.attempts, done.failures) == (JobState.FAILED, now, 1, 1)
         assert (done.scheduled_at, done.enqueued_at, done.started_at, done.finished_at) == (None,) * 4
-        assert (done.server_id, done.server_name, done.result_json) == (None,) * 3
+        assert (done.server_id, done.server_name, done.result_json) == (None, job.server_name, None)
         assert done.history[:-1] == job.history
         assert done.history[-1] == StateChange(
             state=JobState.FAILED, at=now, reason="it failed", exception=an_exception("größe 😀\n" * 2_000)
@@ -99,7 +99,8 @@ class Updating(Contract):
         due = now + timedelta(seconds=3)
         assert (again.state, again.state_at, again.scheduled_at, again.run_at) == (JobState.SCHEDULED, now, now, due)
         assert (again.reason, again.attempts, again.failures) == ("retry 1 of 10", 1, 1)
-        assert (again.enqueued_at, again.started_at, again.finished_at, again.server_id, again.server_name) == (None,) * 5
+        assert (again.enqueued_at, again.started_at, again.finished_at, again.server_id) == (None,) * 4
+        assert again.server_name == job.server_name  # that had it last
         assert again.history == (
             *job.history,
             StateChange(state=JobState.FAILED, at=now, reason="it failed", exception=an_exception()),
@@ -127,7 +128,7 @@ class Updating(Contract):
         back = written(storage, hand_back(job, now))
 
         assert (back.state, back.enqueued_at, back.attempts, back.failures) == (JobState.ENQUEUED, now, 0, 0)
-        assert (back.started_at, back.server_id, back.server_name) == (None,) * 3
+        assert (back.started_at, back.server_id, back.server_name) == (None, None, server.name)
         assert [claim.attempts for claim in storage.claim(server.id, server.name, 1)] == [1]
 
     def test_a_rescued_job_tells_what_became_of_its_server(self, storage: StorageProvider, clock: TestClock) -> None:

@@ -9,7 +9,19 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, BindParameter, ColumnElement, Connection, Engine, Table, TextClause, bindparam, select, text
+from sqlalchemy import (
+    URL,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    TextClause,
+    bindparam,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.exc import DBAPIError
 
 from jobrunr.clock import Clock
@@ -19,6 +31,10 @@ from jobrunr.storage.sql.waking import Queues, Watcher
 
 Run = Callable[[Connection, Mapping[str, Any]], int]
 """Runs a statement with its parameters, and returns how many rows came back."""
+
+
+_TABLES = ("jobs", "job_counts", "job_labels", "servers")
+"""What statements in a database's own words can name."""
 
 
 class Trouble(Enum):
@@ -32,6 +48,8 @@ class Trouble(Enum):
     """The database does not serve us now."""
     WRONG_SET_UP = auto()
     """The database will not serve us unless somebody changes something."""
+    NO_TABLE = auto()
+    """A table of ours is not there."""
 
 
 class Dialect(ABC):
@@ -118,11 +136,12 @@ class Dialect(ABC):
         """A statement in this database's own words.
 
         Arguments:
-            sql: with ``{jobs}``, ``{job_counts}`` and ``{servers}`` for our tables, and ``{now}`` for the present moment.
+            sql: with ``{jobs}``, ``{job_counts}``, ``{job_labels}`` and ``{servers}`` for our tables, and ``{now}`` for the
+                present moment.
             parts: more words to be filled in, with the same in them.
         """
         preparer = self.engine.dialect.identifier_preparer
-        words = {name: preparer.format_table(getattr(self.tables, name)) for name in ("jobs", "job_counts", "servers")}
+        words = {name: preparer.format_table(getattr(self.tables, name)) for name in _TABLES}
         words["now"] = str(self.now_sql.compile(dialect=self.engine.dialect)) if self.clock is None else ":now"
         filled = sql.format(**words, **{name: part.format(**words) for name, part in parts.items()})
         clause = text(filled)
@@ -140,6 +159,10 @@ class Dialect(ABC):
     def by_code_point(self, column: ColumnElement[str]) -> ColumnElement[str]:
         """A text to sort and compare by its code points, as Python does."""
         return column
+
+    def folded(self, column: ColumnElement[str]) -> ColumnElement[str]:
+        """A text in lower case, as far as its characters are ASCII at least."""
+        return func.lower(column)
 
     @abstractmethod
     def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -178,6 +201,10 @@ class Dialect(ABC):
         self.engine.dispose(close=False)
 
     # -- set-up and trouble
+
+    def exists(self) -> bool:
+        """Whether there is a database to look at. Where connecting makes none, connecting says it better."""
+        return True
 
     @abstractmethod
     def check(self, connection: Connection) -> None:

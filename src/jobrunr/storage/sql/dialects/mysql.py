@@ -24,7 +24,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import DBAPIError, InterfaceError
-from sqlalchemy.schema import CreateSchema
 
 from jobrunr.errors import StorageSetupError
 from jobrunr.storage.sql.column_types import UtcTime
@@ -44,6 +43,7 @@ _UNAVAILABLE = (
     | frozenset({1969, 3024, 1317, 1021, 1114, 1047})  # too slow, interrupted, disk or table full, not part of its cluster
 )
 _WRONG_SET_UP = frozenset({1044, 1045, 1698, 1130, 1049})  # access denied, four ways; no such database
+_NO_SUCH_TABLE = 1146
 
 
 class MysqlDialect(Dialect):
@@ -112,7 +112,11 @@ class MysqlDialect(Dialect):
             connection.commit()
             schema = self.tables.schema
             if schema is not None and not inspect(connection).has_schema(schema):
-                connection.execute(CreateSchema(schema))
+                # Differs because a schema is a whole database here, and a mistyped one should not come into being.
+                raise StorageSetupError(
+                    f"There is no database {schema!r} on this server, which is what the setting schema names here. Correct "
+                    f"it or leave it out, or create the database first: CREATE DATABASE `{schema}`."
+                )
             yield connection
             connection.commit()
 
@@ -124,6 +128,8 @@ class MysqlDialect(Dialect):
             return Trouble.LOST
         if code in _WRONG_SET_UP:
             return Trouble.WRONG_SET_UP
+        if code == _NO_SUCH_TABLE:
+            return Trouble.NO_TABLE
         return Trouble.UNAVAILABLE if code in _UNAVAILABLE else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -49,6 +50,13 @@ _UNAVAILABLE_CLASSES = frozenset({"08", "53", "57", "58"})  # connection, resour
 _UNAVAILABLE = frozenset(
     {"25006", "25P03", "25P04", "55P03"}
 )  # read-only, idle or long in a transaction, lock not available
+
+_NO_TABLE = frozenset({"42P01"})  # undefined_table
+_WRONG_SET_UP = frozenset({"3D000", "28000", "28P01"})  # no such database, no such user, wrong password
+_REFUSED = re.compile(
+    r'database ".*" does not exist|role ".*" does not exist|password authentication failed|no pg_hba\.conf entry'
+)
+"""The same while connecting, when psycopg has only the words of the server (in English, as long as nobody changed that)."""
 
 
 class PostgresqlDialect(OnConflictDialect):
@@ -110,6 +118,9 @@ class PostgresqlDialect(OnConflictDialect):
     def by_code_point(self, column: ColumnElement[str]) -> ColumnElement[str]:
         return collate(column, "C")
 
+    def folded(self, column: ColumnElement[str]) -> ColumnElement[str]:
+        return func.lower(collate(column, "C"))  # differs because other collations take many times as long
+
     def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return cast(column, Text)
 
@@ -158,6 +169,10 @@ class PostgresqlDialect(OnConflictDialect):
 
     def trouble(self, error: DBAPIError) -> Trouble | None:
         state = getattr(error.orig, "sqlstate", None)
+        if state in _NO_TABLE:
+            return Trouble.NO_TABLE
+        if state in _WRONG_SET_UP or (state is None and _REFUSED.search(str(error.orig))):
+            return Trouble.WRONG_SET_UP
         if state in _CONFLICTS:
             return Trouble.CONFLICT
         if error.connection_invalidated:

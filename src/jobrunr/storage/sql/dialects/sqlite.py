@@ -47,6 +47,21 @@ _UNAVAILABLE = frozenset(
     {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN"}
     | {"SQLITE_NOMEM", "SQLITE_PROTOCOL", "SQLITE_INTERRUPT"}
 )
+_WRONG_SET_UP = frozenset({"SQLITE_NOTADB", "SQLITE_CORRUPT"})
+
+
+def refuse_schema(schema: str | None) -> None:
+    """Refuse what SQLite does not have.
+
+    Raises:
+        StorageSetupError: there is a schema.
+    """
+    if schema is not None:
+        raise StorageSetupError("SQLite has no schemas. Use another file, or another table prefix.")
+
+
+def _path(url: URL) -> Path:
+    return Path(str(url.database).removeprefix("file:").partition("?")[0]).absolute()
 
 
 def check_place(url: URL, mounts: str | None = None) -> None:
@@ -63,7 +78,7 @@ def check_place(url: URL, mounts: str | None = None) -> None:
             "A SQLite database in memory is seen by one connection only, so no worker would see its jobs. "
             "Use memory:// for jobs that live as long as this process, or sqlite:///jobs.db for a file."
         )
-    path = Path(str(url.database).removeprefix("file:").partition("?")[0]).absolute()
+    path = _path(url)
     if not path.parent.is_dir():
         raise StorageSetupError(
             f"The folder {path.parent} of the SQLite database {path.name} does not exist. Make it first."
@@ -100,6 +115,7 @@ class SqliteDialect(OnConflictDialect):
 
     def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta, *, owned: bool) -> None:
         super().__init__(engine, tables, clock or SystemClock(), timeout, owned=owned)
+        refuse_schema(tables.schema)
         self._writer = threading.Lock()
 
     @classmethod
@@ -171,18 +187,24 @@ class SqliteDialect(OnConflictDialect):
         super().start_anew_after_fork()
         self._writer = threading.Lock()
 
+    def exists(self) -> bool:
+        check_place(self.engine.url)
+        return _path(self.engine.url).exists()
+
     def check(self, connection: Connection) -> None:
         check_place(self.engine.url)
-        if self.tables.schema is not None:
-            raise StorageSetupError("SQLite has no schemas. Use another file, or another table prefix.")
 
     def migrating(self) -> AbstractContextManager[Connection]:
         """Nothing more is needed: there is one transaction at a time, and changes of tables are part of it."""
         return self.writing()
 
     def trouble(self, error: DBAPIError) -> Trouble | None:
-        code = _code(error)
-        return Trouble.UNAVAILABLE if "_".join(code.split("_")[:2]) in _UNAVAILABLE else None
+        if str(error.orig).startswith("no such table"):
+            return Trouble.NO_TABLE
+        code = "_".join(_code(error).split("_")[:2])
+        if code in _WRONG_SET_UP:
+            return Trouble.WRONG_SET_UP
+        return Trouble.UNAVAILABLE if code in _UNAVAILABLE else None
 
 
 class FileWatcher(Watcher):

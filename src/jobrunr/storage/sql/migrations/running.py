@@ -27,7 +27,16 @@ def as_sql(dialect: str, tables: Tables) -> str:
     paper = io.StringIO()
     _upgrade(tables, paper, dialect_name=dialect)
     # Alembic's own INSERT asks for what it inserted, and on Oracle to be given a variable for it.
-    return re.sub(r"(?m)^(INSERT INTO .*?\)) RETURNING .*?(;?)$", r"\1\2", paper.getvalue())
+    return _first(dialect, tables) + re.sub(r"(?m)^(INSERT INTO .*?\)) RETURNING .*?(;?)$", r"\1\2", paper.getvalue())
+
+
+def _first(dialect: str, tables: Tables) -> str:
+    """What stands before everything else."""
+    if dialect == "postgresql" and tables.schema is not None:
+        return f"CREATE SCHEMA IF NOT EXISTS {tables.schema};\n\n"
+    if dialect == "mssql":  # which has indexes over some of the rows only for those who say this, and sqlcmd does not
+        return "SET QUOTED_IDENTIFIER ON;\n\nGO\n\n"
+    return ""
 
 
 def _upgrade(tables: Tables, paper: io.StringIO | None, **target: Any) -> None:

@@ -3,17 +3,21 @@ changes of tables (MySQL, MariaDB, Oracle) may have been left in the middle by a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
 from alembic import op
 from sqlalchemy import Column, TextClause, inspect, text
 
-from jobrunr.storage.sql.column_types import TABLE_OPTIONS
+from jobrunr.storage.sql.column_types import TABLE_OPTIONS, ExactText
 from jobrunr.storage.sql.tables import Tables
 
 PARTIAL_INDEXES = frozenset({"postgresql", "sqlite", "mssql"})
 """The databases that have indexes over some of the rows."""
+
+
+_TABLE = re.compile(r"\{([a-z_]+)\}")
 
 
 class Steps:
@@ -37,8 +41,31 @@ class Steps:
     def create_table(self, noun: str, *columns: Column[Any]) -> None:
         """Create a table, unless it exists."""
         name = self._prefix + noun
+        if self._dialect == "oracle":
+            _allow_empty_text(columns)
         if self._inspector is None or not self._inspector.has_table(name, self._schema):
             op.create_table(name, *columns, schema=self._schema, **TABLE_OPTIONS)
+
+    def add_column(self, table: str, column: Column[Any]) -> None:
+        """Add a column, unless it is there."""
+        name = self._prefix + table
+        if self._inspector is not None:
+            self._inspector.clear_cache()
+            if column.name in {found["name"] for found in self._inspector.get_columns(name, self._schema)}:
+                return
+        op.add_column(name, column, schema=self._schema)
+
+    def run(self, **statements: str) -> None:
+        """Run a statement in the words of the database that there is; nothing where there is none for it.
+
+        Arguments:
+            statements: by the name of the dialect, with ``{table}`` for the full names of tables.
+        """
+        sql = statements.get("mysql" if self._dialect == "mariadb" else self._dialect)
+        if sql is not None:
+            quote = op.get_context().dialect.identifier_preparer
+            schema = "" if self._schema is None else quote.quote_schema(self._schema) + "."
+            op.execute(text(_TABLE.sub(lambda noun: schema + quote.quote(self._prefix + noun[1]), sql)))
 
     def create_index(
         self, noun: str, table: str, columns: list[str], where: str | None = None, *, on: Collection[str] = PARTIAL_INDEXES
@@ -70,3 +97,10 @@ class Steps:
         assert self._inspector is not None
         self._inspector.clear_cache()
         return {index["name"] for index in self._inspector.get_indexes(table, self._schema)}
+
+
+def _allow_empty_text(columns: Collection[Column[Any]]) -> None:
+    """Let texts of any length be NULL. Differs because Oracle takes '' for NULL."""
+    for column in columns:
+        if isinstance(column.type, ExactText) and column.type.length is None:
+            column.nullable = True

@@ -1,0 +1,71 @@
+"""What a job carries as text, for people and for scripts. Whatever stands in it, nothing here raises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from jobrunr.context import METADATA
+from jobrunr.errors import UnreadableJobError
+from jobrunr.jobs import Job
+from jobrunr.parameters import VAR_KEYWORD, VAR_POSITIONAL
+from jobrunr.progress import PROGRESS
+
+LONGEST_VALUE = 4000
+"""Characters of an argument, a result and the like that people get to see."""
+
+
+def read(text: str) -> Any:
+    """Stored JSON as plain values; what is no JSON, as the text that it is."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return text
+
+
+def cut(text: str) -> str:
+    """Text with its end cut off when it is long."""
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}… ({len(text):,} characters)"
+
+
+def labels_of(job: Job) -> tuple[str, ...]:
+    """The labels of a job, also of one whose labels cannot be read."""
+    try:
+        return job.labels
+    except UnreadableJobError:
+        return ()
+
+
+def metadata_of(kept: Mapping[str, str]) -> dict[str, str]:
+    """The metadata among what a job keeps, as JSON texts."""
+    return {key.removeprefix(METADATA): value for key, value in kept.items() if key.startswith(METADATA) and value}
+
+
+def progress_of(kept: Mapping[str, str]) -> dict[str, str]:
+    """The progress among what a job keeps, attempt by attempt, as JSON texts."""
+    bars = {key.removeprefix(PROGRESS): value for key, value in kept.items() if key.startswith(PROGRESS)}
+    return dict(sorted(bars.items(), key=lambda bar: (len(bar[0]), bar[0])))
+
+
+def arguments_as_code(arguments: str) -> list[str] | None:
+    """Stored arguments as one would write them in a call; None when they cannot be read.
+
+    >>> arguments_as_code('{"to":"ada","*":["a.txt"],"**":{"urgent":true}}')
+    ["'ada'", "'a.txt'", 'urgent=True']
+    """
+    values = read(arguments)
+    return list(_as_written(values)) if isinstance(values, dict) else None
+
+
+def _as_written(arguments: dict[str, Any]) -> Iterator[str]:
+    is_before_more = VAR_POSITIONAL in arguments  # then those before it can only have been passed by position
+    for key, value in arguments.items():
+        if key == VAR_POSITIONAL and isinstance(value, list):
+            is_before_more = False
+            yield from (cut(repr(item)) for item in value)
+        elif key == VAR_KEYWORD and isinstance(value, dict):
+            yield from (f"{name}={cut(repr(item))}" for name, item in value.items())
+        else:
+            yield cut(repr(value)) if is_before_more else f"{key}={cut(repr(value))}"

@@ -1,0 +1,48 @@
+"""The totals of past minutes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, select
+
+from jobrunr.storage.contract import Sample, Totals
+from jobrunr.storage.overview import KEEP_SAMPLES, minute_of
+from jobrunr.storage.sql.column_types import UtcTime
+from jobrunr.storage.sql.counting import Counting
+from jobrunr.storage.sql.dialects.base import Dialect
+
+
+class Sampling:
+    """The table of samples."""
+
+    def __init__(self, dialect: Dialect, counting: Counting) -> None:
+        samples = dialect.tables.samples
+        moment = bindparam("moment", type_=UtcTime())
+        self.dialect = dialect
+        self._counting = counting
+        self._known = select(samples.c.minute).where(samples.c.minute == moment)
+        self._since = (
+            select(samples.c.at, samples.c.succeeded, samples.c.failed)
+            .where(samples.c.at >= moment)
+            .order_by(samples.c.minute)
+        )
+        self._forget = delete(samples).where(samples.c.minute <= moment)
+
+    def sample(self, connection: Connection) -> None:
+        """Keep the totals of this minute, unless some are kept."""
+        now = self.dialect.now(connection)
+        minute = minute_of(now)
+        if connection.execute(self._known, {"moment": minute}).first() is None:
+            totals = self._counting.totals(connection)
+            row = {"minute": minute, "at": now, "succeeded": totals.succeeded, "failed": totals.failed}
+            self.dialect.insert_missing(connection, self.dialect.tables.samples, [row])
+
+    def since(self, connection: Connection, moment: datetime) -> list[Sample]:
+        """What was kept from a moment on."""
+        rows = connection.execute(self._since, {"moment": moment})
+        return [Sample(at, Totals(succeeded, failed)) for at, succeeded, failed in rows]
+
+    def forget(self, connection: Connection) -> None:
+        """Remove what is old."""
+        connection.execute(self._forget, {"moment": self.dialect.now(connection) - KEEP_SAMPLES})

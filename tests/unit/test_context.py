@@ -1,0 +1,105 @@
+"""What a job logs and keeps of itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from jobrunr import current_job
+from jobrunr.context import MAX_LOGGED_TRACEBACK_SIZE, JobLog
+from jobrunr.errors import JobRunrError, MetadataError
+from jobrunr.testing import NotedJournal, job_context
+
+
+@pytest.fixture
+def journal() -> NotedJournal:
+    return NotedJournal()
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
+def test_a_line_has_a_level_as_with_logging(journal: NotedJournal, level: str) -> None:
+    with job_context(journal=journal) as context:
+        getattr(context.log, level.lower())("%d of %d", 1, 2)
+
+    assert journal.logs == [(logging.getLevelNamesMapping()[level], "1 of 2")]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda log, error: log.exception("no mail for %s", "ada"),  # noqa: LOG004
+        lambda log, error: log.error("no mail for %s", "ada", exc_info=True),  # noqa: LOG014
+        lambda log, error: log.log(logging.ERROR, "no mail for %s", "ada", exc_info=error),
+    ],
+)
+def test_a_line_can_hold_the_traceback(journal: NotedJournal, write: Callable[[JobLog, Exception], None]) -> None:
+    with job_context(journal=journal):
+        try:
+            raise OSError("no route" * 10_000)
+        except OSError as error:
+            write(current_job().log, error)
+
+    ((level, line),) = journal.logs
+    assert level == logging.ERROR
+    assert line.startswith("no mail for ada\nTraceback (most recent call last):")
+    assert "characters left out" in line
+    assert len(line) < MAX_LOGGED_TRACEBACK_SIZE + 100
+
+
+def test_where_no_exception_is_handled_a_line_holds_none(journal: NotedJournal) -> None:
+    with job_context(journal=journal) as context:
+        context.log.exception("all is well")  # noqa: LOG004 - that is the point
+
+    assert journal.logs == [(logging.ERROR, "all is well")]
+
+
+class UnspeakableError(Exception):
+    @property
+    def __notes__(self) -> list[str]:
+        raise RuntimeError
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def test_an_exception_that_cannot_be_shown_fails_no_job(journal: NotedJournal) -> None:
+    with job_context(journal=journal) as context:
+        context.log.error("oops", exc_info=UnspeakableError())
+
+    assert "UnspeakableError" in journal.logs[0][1]
+
+
+def test_a_job_sees_of_its_metadata_what_is_stored(journal: NotedJournal) -> None:
+    with job_context(journal=journal) as context:
+        given: list[int] = []
+        context.metadata["seen"] = given
+        given.append(1)
+        context.metadata["seen"].append(2)
+        assert context.metadata["seen"] == journal.metadata["seen"] == []
+
+        context.metadata["seen"] = [*context.metadata["seen"], 3]
+        assert context.metadata["seen"] == journal.metadata["seen"] == [3]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ((1, 2), "a tuple would come back as a list"),
+        ({"a": {1}}, "under key 'a': a set would come back as a list"),
+        ({1: 2}, "the key 1 would come back as '1'"),
+        (datetime(2030, 1, 1, tzinfo=UTC), "a datetime would come back as a str"),
+        (float("nan"), "no number to JSON"),
+        (object(), "no form in JSON"),
+    ],
+)
+def test_a_value_that_would_come_back_different_is_refused(value: Any, says: str) -> None:
+    with job_context() as context, pytest.raises(MetadataError, match=says) as caught:
+        context.metadata["key"] = value
+
+    assert isinstance(caught.value, JobRunrError)
+    assert str(caught.value).startswith("metadata['key'] cannot be kept: ")
+    assert "key" not in context.metadata
