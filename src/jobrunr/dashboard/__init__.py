@@ -1,0 +1,1 @@
+"""The dashboard: a Starlette application over one `JobRunr`. Made by `JobRunr.dashboard` and ``jobrunr dashboard``."""

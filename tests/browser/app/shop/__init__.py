@@ -1,0 +1,1 @@
+"""A shop, whose jobs are in the pictures of the documentation."""
