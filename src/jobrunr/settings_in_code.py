@@ -29,6 +29,7 @@ class ServerSettings(TypedDict, total=False):
     workers: int | None
     queues: Sequence[str]
     server_name: str | None
+    server_tags: Sequence[str]
     heartbeat_interval: Duration
     server_timeout: Duration
     poll_interval: Duration
@@ -61,3 +62,15 @@ class ApplicationSettings(ServerSettings, total=False):
     carbon_provider: str | None
     carbon_timeout: Duration
     max_arguments_size: Size
+    dashboard_users: Sequence[str]
+    dashboard_hosts: Sequence[str]
+    dashboard_secret: str | None
+    dashboard_hidden_keys: str
+    dashboard_openid_url: str | None
+    dashboard_openid_client_id: str | None
+    dashboard_openid_client_secret: str | None
+    dashboard_openid_scope: str
+    dashboard_openid_claim: str
+    dashboard_openid_roles: Sequence[str]
+    dashboard_enqueue: Sequence[str]
+    dashboard_metrics_open: bool
