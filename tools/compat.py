@@ -1,5 +1,5 @@
 """Run the unit tests and the storage tests on SQLite with the lowest versions of everything that pyproject.toml allows, and
-on every other Python from 3.11 up that is on this machine. Each has an environment of its own, `.venv-NAME`.
+on the newest Python on this machine; on those between, the unit tests. Each has an environment of its own, `.venv-NAME`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ ROOT = Path(__file__).parent.parent
 PYPROJECT = ROOT / "pyproject.toml"
 HERE = (sys.version_info.major, sys.version_info.minor)
 NEWEST_KNOWN = 16
-TESTS = ["src", "tests/unit", "tests/storage"]
+UNIT_TESTS = ("src", "tests/unit")
+TESTS = (*UNIT_TESTS, "tests/storage")
 
 
 class FailedError(Exception):
@@ -33,6 +34,7 @@ class Environment:
     name: str
     python: str
     versions: tuple[str, ...] = ()
+    tests: tuple[str, ...] = TESTS
 
     @property
     def folder(self) -> Path:
@@ -59,7 +61,7 @@ class Environment:
         print(f"On {self.name}:", flush=True)
         environ = {name: value for name, value in os.environ.items() if not name.startswith("JOBRUNR_")}
         command = [str(self.folder / "bin" / "python"), "-m", "pytest", "--quiet", "-n", "2", "-p", "no:cacheprovider"]
-        command += ["-k", "not postgresql and not mariadb", *TESTS]
+        command += ["-k", "not postgresql and not mariadb", *self.tests]
         return subprocess.run(command, check=False, cwd=ROOT, env=environ).returncode == 0
 
 
@@ -84,6 +86,10 @@ def other_pythons() -> dict[str, str]:
     return found
 
 
+def _number(version: str) -> int:
+    return int(version.removeprefix("3."))
+
+
 def version_of(python: str) -> tuple[int, int] | None:
     """What a Python says of itself; None when it does not run (pyenv puts programs in the PATH that do not)."""
     answer = subprocess.run([python, "--version"], capture_output=True, text=True, check=False)
@@ -99,7 +105,11 @@ def run(command: list[str]) -> None:
 
 def main() -> int:
     environments = [Environment("lowest", sys.executable, lowest_versions())]
-    environments += [Environment(version, python) for version, python in other_pythons().items()]
+    others = other_pythons()
+    environments += [
+        Environment(version, python, tests=TESTS if version == max(others, key=_number) else UNIT_TESTS)
+        for version, python in others.items()
+    ]
     if len(environments) == 1:
         print(f"There is no Python besides {HERE[0]}.{HERE[1]} here to test on.")
     print(f"Preparing {', '.join(environment.name for environment in environments)} ...", flush=True)
