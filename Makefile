@@ -36,7 +36,7 @@ test-all: $(DEV)
 test-quick: $(DEV) ## unit tests, and storage on memory and SQLite (seconds)
 	@$(BIN)/python -m pytest -q -n 2 -k "not postgresql and not mariadb" src tests/unit tests/storage $(ARGS)
 
-test-compat: $(DEV) ## unit tests on the lowest versions allowed and every other Python here; SQLite on the lowest and newest
+test-compat: $(DEV) ## unit tests and SQLite on the lowest versions allowed, unit tests on every other Python here
 	@$(BIN)/python tools/compat.py
 
 bench: $(DEV) ## measure, beside the raw drivers in the same run

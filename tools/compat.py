@@ -1,5 +1,5 @@
 """Run the unit tests and the storage tests on SQLite with the lowest versions of everything that pyproject.toml allows, and
-on the newest Python on this machine; on those between, the unit tests. Each has an environment of its own, `.venv-NAME`.
+the unit tests on every other Python from 3.11 up that is on this machine. Each has an environment of its own, `.venv-NAME`.
 """
 
 from __future__ import annotations
@@ -86,10 +86,6 @@ def other_pythons() -> dict[str, str]:
     return found
 
 
-def _number(version: str) -> int:
-    return int(version.removeprefix("3."))
-
-
 def version_of(python: str) -> tuple[int, int] | None:
     """What a Python says of itself; None when it does not run (pyenv puts programs in the PATH that do not)."""
     answer = subprocess.run([python, "--version"], capture_output=True, text=True, check=False)
@@ -105,11 +101,7 @@ def run(command: list[str]) -> None:
 
 def main() -> int:
     environments = [Environment("lowest", sys.executable, lowest_versions())]
-    others = other_pythons()
-    environments += [
-        Environment(version, python, tests=TESTS if version == max(others, key=_number) else UNIT_TESTS)
-        for version, python in others.items()
-    ]
+    environments += [Environment(version, python, tests=UNIT_TESTS) for version, python in other_pythons().items()]
     if len(environments) == 1:
         print(f"There is no Python besides {HERE[0]}.{HERE[1]} here to test on.")
     print(f"Preparing {', '.join(environment.name for environment in environments)} ...", flush=True)
