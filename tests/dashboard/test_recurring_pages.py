@@ -171,6 +171,13 @@ class TestSteering:
         assert not present(storage, ODD).is_paused
         assert did(storage, ODD) == [("ada", "resume"), ("ada", "pause")]
 
+    def test_one_that_is_halted_goes_on_when_it_is_resumed(self, ada: TestClient, storage: StorageProvider) -> None:
+        factories.registered(storage, id="sync", problem="its calendar is away", next_run_at=None, look_at=None)
+        send(ada, page_of(ada, "sync"), "recurring/change", "resume")
+        mended = present(storage, "sync")
+        assert mended.problem is None and mended.next_run_at is not None
+        assert did(storage, "sync") == [("ada", "resume")]
+
     def test_a_pause_without_a_reason_says_who(self, ada: TestClient, storage: StorageProvider) -> None:
         factories.registered(storage, id="sync")
         send(ada, page_of(ada, "sync"), "recurring/change", "pause")

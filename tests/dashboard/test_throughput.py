@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobrunr.dashboard.throughput import WINDOWS, Flow, Window, flow, merged, time_to_finish
+from jobrunr.dashboard.throughput import WINDOWS, Flow, Window, finished_in, flow, merged, time_to_finish
+from jobrunr.states import JobState
 from jobrunr.storage.contract import Sample, Totals
+from jobrunr.testing.factories import a_server
 
 START = datetime(2026, 11, 24, 3, tzinfo=UTC)
 MINUTES = WINDOWS[0]
@@ -88,6 +90,13 @@ class TestTimeToFinish:
 
     def test_it_is_not_known_while_nothing_ends(self) -> None:
         assert time_to_finish(1, flow([at(0, 5), at(300, 5)], MINUTES)) is None
+
+    def test_it_is_not_known_while_no_server_takes_jobs(self) -> None:
+        present = flow([at(0, 0), at(300, 590, 10)], MINUTES)
+        counts = {JobState.ENQUEUED: 4, JobState.PROCESSING: 1}
+        assert finished_in(counts, present, []) is None
+        assert finished_in(counts, present, [a_server()]) == time_to_finish(5, present)
+        assert finished_in({}, present, []) == timedelta()
 
     def test_nothing_to_do_takes_no_time(self) -> None:
         assert time_to_finish(0, flow([at(0, 5)], MINUTES)) == timedelta()

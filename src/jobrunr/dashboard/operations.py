@@ -199,12 +199,13 @@ def pause_recurring(site: Site, user: User, recurring_job_id: str, reason: str) 
 
 
 def resume_recurring(site: Site, user: User, recurring_job_id: str) -> None:
-    """Let a paused recurring job go on with its next run.
+    """Let a recurring job go on with its next run that is paused, or halted by a problem.
 
     Raises:
         JobRunrError: there is no such recurring job, or its schedule cannot be read here.
     """
-    if not site.scheduler.recurring.get(recurring_job_id).is_paused:
+    job = site.scheduler.recurring.get(recurring_job_id)
+    if not job.is_paused and job.problem is None:
         return
     site.scheduler.recurring.resume(recurring_job_id)
     _note_recurring(site, user, "resume", recurring_job_id)

@@ -222,7 +222,7 @@ def _halted(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             id="halted",
             what=f"{_counted(len(halted), 'recurring job')} cannot run: when the next run is cannot be found out.",
-            todo="Mend the schedule in the code and start a server, which registers it anew; or delete the recurring job.",
+            todo="Mend its schedule, and resume it or start a server, which registers it anew; or delete the recurring job.",
             links=tuple((job.id, link("recurring/job", id=job.id)) for job in halted[:MOST_NAMED]),
             details=_named(f"{job.id}: {job.problem}" for job in halted),
         )

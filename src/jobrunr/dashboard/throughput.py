@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from operator import attrgetter
 
 import msgspec
 
+from jobrunr.server_record import ServerRecord
+from jobrunr.states import JobState
 from jobrunr.storage.contract import Sample, Totals
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -107,6 +109,16 @@ def time_to_finish(backlog: int, present: Flow) -> timedelta | None:
     if not present.ended:
         return None
     return timedelta(seconds=round(backlog * ((present.until - present.since) / present.ended).total_seconds()))
+
+
+def finished_in(counts: Mapping[JobState, int], present: Flow, at_work: Sequence[ServerRecord]) -> timedelta | None:
+    """How long until nothing waits and nothing runs; None while nobody knows.
+
+    Arguments:
+        at_work: the servers that take jobs.
+    """
+    to_do = counts.get(JobState.ENQUEUED, 0) + counts.get(JobState.PROCESSING, 0)
+    return time_to_finish(to_do, present) if at_work or not to_do else None
 
 
 def merged(kept: Sequence[Sample], seen: Sequence[Sample]) -> list[Sample]:

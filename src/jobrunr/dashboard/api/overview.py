@@ -10,7 +10,7 @@ from jobrunr.dashboard.api.kinds import Moment
 from jobrunr.dashboard.api.operation import Operation
 from jobrunr.dashboard.call import Call
 from jobrunr.dashboard.problems import is_silent, look, problems
-from jobrunr.dashboard.throughput import WINDOWS, Flow, flow, time_to_finish
+from jobrunr.dashboard.throughput import WINDOWS, Flow, finished_in, flow
 from jobrunr.states import JobState
 
 
@@ -97,8 +97,7 @@ def get_overview(call: Call) -> Overview:
     living = [server for server in servers if not is_silent(server, now, call.site.settings.server_timeout)]
     flows = {window.id: flow(points, window) for window in WINDOWS}
     oldest_at = storage.oldest_enqueued_at()
-    to_do = counts[JobState.ENQUEUED] + counts[JobState.PROCESSING]
-    finished_in = time_to_finish(to_do, flows["minutes"]) if living or not to_do else None
+    finished = finished_in(counts, flows["minutes"], [server for server in living if not server.is_paused])
     total, busy = sum(server.workers for server in living), sum(server.busy for server in living)
     return Overview(
         at=now,
@@ -109,7 +108,7 @@ def get_overview(call: Call) -> Overview:
             jobs=counts[JobState.ENQUEUED],
             oldest_at=oldest_at,
             age=0.0 if oldest_at is None else max((now - oldest_at).total_seconds(), 0.0),
-            finished_in=None if finished_in is None else finished_in.total_seconds(),
+            finished_in=None if finished is None else finished.total_seconds(),
         ),
         workers=WorkersInAll(total=total, busy=busy, free=max(total - busy, 0)),
         servers=len(servers),

@@ -15,9 +15,8 @@ from jobrunr.dashboard.problems import Problem, is_silent, look, outage, problem
 from jobrunr.dashboard.showing import templates
 from jobrunr.dashboard.showing.chart import chart
 from jobrunr.dashboard.site import Site
-from jobrunr.dashboard.throughput import WINDOWS, Flow, flow, time_to_finish
+from jobrunr.dashboard.throughput import WINDOWS, finished_in, flow
 from jobrunr.errors import StorageError
-from jobrunr.server_record import ServerRecord
 from jobrunr.states import JobState
 
 
@@ -65,19 +64,13 @@ def read_figures(site: Site) -> dict[str, Any]:
         "problems": problems(facts),
         "backlog": counts.get(JobState.ENQUEUED, 0),
         "oldest": None if oldest is None else _whole_seconds(max(facts.now - oldest, timedelta())),
-        "finished_in": _finished_in(counts, flows[0], at_work),
+        "finished_in": finished_in(counts, flows[0], at_work),
         "busy": sum(server.busy for server in living),
         "free": sum(max(server.workers - server.busy, 0) for server in at_work),
         "workers": sum(server.workers for server in living),
         "servers": len(servers),
         "charts": [chart(each) for each in flows],
     }
-
-
-def _finished_in(counts: Mapping[JobState, int], present: Flow, at_work: Sequence[ServerRecord]) -> timedelta | None:
-    """How long until nothing waits and nothing runs; None while nobody knows."""
-    to_do = counts.get(JobState.ENQUEUED, 0) + counts.get(JobState.PROCESSING, 0)
-    return time_to_finish(to_do, present) if at_work or not to_do else None
 
 
 def _shown(counts: Mapping[JobState, int]) -> list[tuple[JobState, int]]:
