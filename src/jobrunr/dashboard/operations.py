@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from jobrunr.dashboard.access import User
 from jobrunr.dashboard.changes import Change
@@ -25,6 +26,8 @@ from jobrunr.scheduler.job_steering import BulkChange
 from jobrunr.server_record import ServerRecord
 from jobrunr.storage.contract import AuditEntry, JobCount, JobQuery
 
+COUNTING = timedelta(seconds=2)
+"""How long is counted, at most, before many jobs are changed: whoever wants it is waiting."""
 JOBS = "jobs"
 """The subject of an entry about many jobs that a search found."""
 
@@ -141,6 +144,11 @@ def change_jobs(site: Site, user: User, verb: Verb, job_ids: Sequence[JobId]) ->
     return change
 
 
+def how_many(site: Site, query: JobQuery) -> JobCount:
+    """How many jobs a query finds, as far as that can be counted while somebody waits."""
+    return site.storage.count(replace(query, patience=COUNTING))
+
+
 def change_matching(site: Site, user: User, verb: Verb, query: JobQuery) -> Change:
     """Change all jobs that a query finds, in the background.
 
@@ -166,7 +174,7 @@ def change_matching(site: Site, user: User, verb: Verb, query: JobQuery) -> Chan
             )
 
     which = in_words(query)
-    change = Change(f"{verb.value} all jobs with {which}", user.name, site.storage.count(query))
+    change = Change(f"{verb.value} all jobs with {which}", user.name, how_many(site, query))
     site.changes.begin(change, run)
     return change
 

@@ -11,16 +11,13 @@ from jobrunr.dashboard.answers import go_to, page
 from jobrunr.dashboard.call import Call
 from jobrunr.dashboard.job_search import FIELDS, in_words, read_query, write_query
 from jobrunr.dashboard.live import Fragments
-from jobrunr.dashboard.operations import Verb, change_jobs, change_matching
+from jobrunr.dashboard.operations import Verb, change_jobs, change_matching, how_many
 from jobrunr.dashboard.pages.jobs import fields_of
 from jobrunr.dashboard.refusal import Refusal
 from jobrunr.dashboard.showing import templates
 from jobrunr.dashboard.site import Site
 from jobrunr.ids import JobId
 from jobrunr.storage.contract import JobCount
-
-PATIENCE = timedelta(seconds=2)
-"""How long jobs are counted before somebody confirms."""
 
 
 def confirm(call: Call) -> Response:
@@ -37,7 +34,7 @@ def confirm(call: Call) -> Response:
     back = write_query(query)
     if query.changed_until is None:  # what is counted now is what is changed then, and nothing twice
         query = msgspec.structs.replace(query, changed_until=call.site.storage.now() + timedelta(microseconds=1))
-    count = call.site.storage.count(msgspec.structs.replace(query, patience=PATIENCE))
+    count = how_many(call.site, query)
     return page(
         call, "confirm.html", verb=verb, job_ids=[], asked=write_query(query), back=back, words=in_words(query), count=count
     )
