@@ -132,7 +132,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How often a server says that it is alive."""
     server_timeout: Period = timedelta(seconds=12)
     """A server that was silent for so long is taken for dead, and its jobs are rescued. At least 3 heartbeats."""
-    poll_interval: Period = timedelta(seconds=2)
+    poll_interval: Period = timedelta(seconds=5)
     """How often an idle server looks for work when nothing wakes it."""
     shutdown_grace: Grace = timedelta(seconds=10)
     """How long a server that stops waits for the jobs it runs, before it hands them back."""

@@ -94,7 +94,7 @@ def test_the_jobs_of_a_server_that_is_gone_run_again_elsewhere(app: JobRunr, fin
         assert jobs.gates["lost began"].wait(10)
         lost_id = app.storage.servers()[0].id
         heartbeat = app.storage.heartbeat
-        app.storage.heartbeat = lambda server: server if server.id == lost_id else heartbeat(server)  # type: ignore[method-assign]
+        app.storage.heartbeat = lambda server: [server] if server.id == lost_id else heartbeat(server)  # type: ignore[method-assign]
         with app.server(server_name="rescuer"):
             app.storage.sign_off(lost_id)
             watch.wait_for(lambda: (job_id, JobState.PROCESSING, JobState.FAILED) in watch.changes)

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -113,7 +113,7 @@ class Membership:
         before = time.monotonic()
         self._storage.announce(self._record)
         self._renewed_at = self._steady_since = self._synced_at = before
-        self._look_around()
+        self._look_around(self._storage.servers())
         _log.info("server %s (%s) is up with %d workers", self.name, self.id, self._record.workers)
 
     def tick(self) -> float:
@@ -122,13 +122,14 @@ class Membership:
             if self._signed_off:
                 return self._interval
             before = time.monotonic()
-            stored = self._storage.heartbeat(msgspec.structs.replace(self._record, busy=self._busy(), **_load()))
+            servers = self._storage.heartbeat(msgspec.structs.replace(self._record, busy=self._busy(), **_load()))
+            stored = next((server for server in servers if server.id == self.id), None)
             if stored is not None:
                 self._obey(stored)
                 if not self.may_claim:
                     self._steady_since = before
                 self._renewed_at = before
-                self._look_around()
+                self._look_around(servers)
             else:
                 _log.warning("server %s (%s) was taken for dead; it lets its jobs go and joins anew", self.name, self.id)
                 self.is_master = False
@@ -155,8 +156,8 @@ class Membership:
             self.is_master = False
             self._storage.sign_off(self.id)
 
-    def _look_around(self) -> None:
-        self.servers = tuple(self._storage.servers())
+    def _look_around(self, servers: Iterable[ServerRecord]) -> None:
+        self.servers = tuple(servers)
         now = self._clock.now()
         living = [s for s in self.servers if s.last_heartbeat is not None and now - s.last_heartbeat <= self._timeout]
         was_master, self.is_master = self.is_master, bool(living) and living[0].id == self.id

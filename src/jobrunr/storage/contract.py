@@ -326,11 +326,12 @@ class StorageProvider(ABC):
         """Register a server. Both heartbeats are now."""
 
     @abstractmethod
-    def heartbeat(self, server: ServerRecord) -> ServerRecord | None:
+    def heartbeat(self, server: ServerRecord) -> list[ServerRecord]:
         """Renew a server's heartbeat and load, but not whether it is paused, which others decide.
 
         Returns:
-            the server as it is stored now; None when it is not registered: it was taken for dead.
+            all servers as they are stored now, as `servers` lists them; none when this one is not registered: it was taken
+            for dead.
         """
 
     @abstractmethod

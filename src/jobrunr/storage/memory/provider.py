@@ -314,14 +314,14 @@ class MemoryStorageProvider(StorageProvider):
         with self._transaction() as now:
             self._servers[server.id] = replace(server, first_heartbeat=now, last_heartbeat=now)
 
-    def heartbeat(self, server: ServerRecord) -> ServerRecord | None:
+    def heartbeat(self, server: ServerRecord) -> list[ServerRecord]:
         with self._transaction() as now:
             known = self._servers.get(server.id)
             if known is None:
-                return None
+                return []
             stored = replace(server, first_heartbeat=known.first_heartbeat, last_heartbeat=now, is_paused=known.is_paused)
             self._servers[server.id] = stored
-            return stored
+            return self._by_age(now)
 
     def pause_server(self, server_id: UUID, paused: bool) -> bool:
         with self._transaction():
@@ -336,7 +336,10 @@ class MemoryStorageProvider(StorageProvider):
 
     def servers(self) -> list[ServerRecord]:
         with self._transaction() as now:
-            return sorted(self._servers.values(), key=lambda server: (server.first_heartbeat or now, server.id))
+            return self._by_age(now)
+
+    def _by_age(self, now: datetime) -> list[ServerRecord]:
+        return sorted(self._servers.values(), key=lambda server: (server.first_heartbeat or now, server.id))
 
     def remove_dead(self, timeout: timedelta) -> list[ServerRecord]:
         with self._transaction() as now:

@@ -292,7 +292,7 @@ class SqlStorageProvider(StorageProvider):
     def announce(self, server: ServerRecord) -> None:
         self._database.write(lambda connection: self._servers.announce(connection, server))
 
-    def heartbeat(self, server: ServerRecord) -> ServerRecord | None:
+    def heartbeat(self, server: ServerRecord) -> list[ServerRecord]:
         return self._database.write_once(lambda connection: self._servers.heartbeat(connection, server))
 
     def pause_server(self, server_id: UUID, paused: bool) -> bool:

@@ -29,7 +29,6 @@ class Servers:
             )
         )
         self._remove = delete(servers).where(this_server)
-        self._one = select(*servers.c).where(this_server)
         self._pause = update(servers).where(this_server).values(is_paused=bindparam("paused"))
         self._all = select(*servers.c).order_by(servers.c.first_heartbeat, servers.c.id)
         self._all_and_now = self._all.add_columns(cast(dialect.now_sql, UtcTime))
@@ -42,13 +41,12 @@ class Servers:
         row = server_values(server) | {"first_heartbeat": now, "last_heartbeat": now, "is_paused": server.is_paused}
         self.dialect.insert_or_replace(connection, self.dialect.tables.servers, [row])
 
-    def heartbeat(self, connection: Connection, server: ServerRecord) -> ServerRecord | None:
-        """Renew a heartbeat, and return what is stored then."""
+    def heartbeat(self, connection: Connection, server: ServerRecord) -> list[ServerRecord]:
+        """Renew a heartbeat, and return all servers as they are then; none when this one is not registered."""
         values = {f"new_{name}": value for name, value in server_values(server).items() if name != "id"}
         if not connection.execute(self._renew, {"server_id": server.id, **values}).rowcount:
-            return None
-        row = connection.execute(self._one, {"server_id": server.id}).one_or_none()
-        return None if row is None else to_server(row)
+            return []
+        return self.all(connection)
 
     def pause(self, connection: Connection, server_id: UUID, paused: bool) -> bool:
         """Say whether a server shall take jobs. Whether it is there."""

@@ -67,28 +67,27 @@ class Registering(Contract):
 
         stored = storage.heartbeat(busier)
 
-        assert stored == replace(busier, first_heartbeat=began, last_heartbeat=now)
-
-        found = {found.id: found for found in storage.servers()}
+        assert stored == storage.servers()
+        found = {found.id: found for found in stored}
         assert found[server.id] == replace(busier, first_heartbeat=began, last_heartbeat=now)
         assert found[other.id] == replace(other, first_heartbeat=began, last_heartbeat=began)
 
     def test_two_heartbeats_at_one_moment_are_both_taken(self, storage: StorageProvider) -> None:
         server = announced(storage)
-        assert storage.heartbeat(server) is not None
-        assert storage.heartbeat(server) is not None
+        assert storage.heartbeat(server) == storage.servers()
+        assert storage.heartbeat(server) == storage.servers()
 
     def test_the_heartbeat_of_a_stranger_is_refused(self, storage: StorageProvider) -> None:
         announced(storage)
         stranger = a_server()
-        assert storage.heartbeat(stranger) is None
+        assert storage.heartbeat(stranger) == []
         assert stranger.id not in {server.id for server in storage.servers()}
 
     def test_the_heartbeat_of_a_server_taken_for_dead_is_refused(self, storage: StorageProvider, clock: TestClock) -> None:
         server = announced(storage)
         clock.advance(LEASE + TICK)
         storage.remove_dead(LEASE)
-        assert storage.heartbeat(server) is None
+        assert storage.heartbeat(server) == []
         assert storage.servers() == []
 
     def test_a_server_that_signs_off_is_gone(self, storage: StorageProvider) -> None:
@@ -96,7 +95,7 @@ class Registering(Contract):
         storage.sign_off(leaves.id)
         storage.sign_off(leaves.id)
         assert [server.id for server in storage.servers()] == [stays.id]
-        assert storage.heartbeat(leaves) is None
+        assert storage.heartbeat(leaves) == []
 
     def test_a_stranger_that_signs_off_is_no_error(self, storage: StorageProvider) -> None:
         server = announced(storage)
@@ -147,14 +146,11 @@ class Pausing(Contract):
         assert storage.pause_server(server.id, True) is True
 
         assert {found.id: found.is_paused for found in storage.servers()} == {server.id: True, other.id: False}
-        stored = storage.heartbeat(server)
-        assert stored is not None
-        assert stored.is_paused
+        assert {found.id: found.is_paused for found in storage.heartbeat(server)} == {server.id: True, other.id: False}
         assert storage.pause_server(server.id, True) is True
         assert storage.pause_server(server.id, False) is True
         stored = storage.heartbeat(replace(server, is_paused=True))
-        assert stored is not None
-        assert not stored.is_paused
+        assert [found.is_paused for found in stored if found.id == server.id] == [False]
 
     def test_a_stranger_cannot_be_paused(self, storage: StorageProvider) -> None:
         announced(storage)
