@@ -13,6 +13,7 @@ from jobrunr.dashboard.access import Role, User
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.storage.memory import MemoryStorageProvider
 from jobrunr.storage.sql import SqlStorageProvider
+from tests.dashboard.browsers import Browser
 from tests.dashboard.populate import populate
 
 
@@ -39,7 +40,7 @@ def app(storage: StorageProvider) -> JobRunr:
 @pytest.fixture
 def browsers(app: JobRunr) -> Callable[[User], TestClient]:
     """Makes a browser in which somebody is signed in; it follows redirects."""
-    return lambda user: TestClient(app.dashboard(authorize=lambda request: user), base_url="http://localhost")
+    return lambda user: Browser(app.dashboard(authorize=lambda request: user))
 
 
 @pytest.fixture

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.routing import Route
-from starlette.testclient import TestClient
 
 from jobrunr import JobRunr
 from jobrunr.dashboard.access import Role
 from jobrunr.dashboard.application import Door
 from jobrunr.dashboard.endpoints import Endpoint, Kind
-from jobrunr.dashboard.guard.passwords import hash_password
+from tests.dashboard.browsers import Browser
 
 PASSWORD = "correct horse"
-_HASH = hash_password(PASSWORD)
-USERS = [f"olga:operator:{_HASH}", f"rita:reader:{_HASH}"]
+
+
+def quick_hash(password: str = PASSWORD) -> str:
+    """As `hash_password` makes them, but compared in no time: hundreds of tests sign in."""
+    key = hashlib.scrypt(password.encode(), salt=b"salt", n=2, r=1, p=1, dklen=32)
+    return f"scrypt.2.1.1.c2FsdA.{urlsafe_b64encode(key).decode().rstrip('=')}"
+
+
+USERS = [f"olga:operator:{quick_hash()}", f"rita:reader:{quick_hash()}"]
 OPENID = {
     "dashboard_openid_url": "http://localhost:1",  # nobody answers there
     "dashboard_openid_client_id": "jobs",
@@ -34,9 +42,9 @@ def a_jobrunr(**settings: Any) -> JobRunr:
     return JobRunr("memory://", application="tests", **({"dashboard_users": USERS} | settings))
 
 
-def browser(application: Any, host: str = "localhost", scheme: str = "http", **options: Any) -> TestClient:
+def browser(application: Any, host: str = "localhost", scheme: str = "http", **options: Any) -> Browser:
     """One that follows no redirects."""
-    return TestClient(application, base_url=f"{scheme}://{host}", follow_redirects=False, **options)
+    return Browser(application, base_url=f"{scheme}://{host}", follow_redirects=False, **options)
 
 
 def token_on(page: str) -> str:
@@ -45,19 +53,19 @@ def token_on(page: str) -> str:
     return found[1]
 
 
-def sign_in(client: TestClient, name: str = "olga", password: str = PASSWORD, **form: str) -> Any:
+def sign_in(client: Browser, name: str = "olga", password: str = PASSWORD, **form: str) -> Any:
     """Fill in the form. The answer."""
     token = token_on(client.get("/sign-in").text)
     return client.post("/sign-in", data={"token": token, "name": name, "password": password} | form)
 
 
-def signed_in(application: Any, name: str = "olga", **options: Any) -> TestClient:
+def signed_in(application: Any, name: str = "olga", **options: Any) -> Browser:
     client = browser(application, **options)
     assert sign_in(client, name).status_code == 303
     return client
 
 
-def token_of(client: TestClient) -> str:
+def token_of(client: Browser) -> str:
     """What changes of this browser have to bring along."""
     return token_on(client.get("/").text)
 

@@ -8,11 +8,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from jobrunr import JobRunr
-from jobrunr.dashboard.guard.passwords import hash_password
 from jobrunr.storage.contract import StorageProvider
+from tests.dashboard.browsers import Browser
+from tests.dashboard.doors import PASSWORD, quick_hash
 
-PASSWORD = hash_password("correct horse")
-USERS = [f"ada:operator:{PASSWORD}", f"rita:reader:{PASSWORD}"]
+USERS = [f"ada:operator:{quick_hash()}", f"rita:reader:{quick_hash()}"]
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def programs(app: JobRunr) -> Callable[[str | None], TestClient]:
     dashboard = app.dashboard()
 
     def program(name: str | None) -> TestClient:
-        client = TestClient(dashboard, base_url="http://localhost")
-        client.auth = (name, "correct horse") if name else None
+        client = Browser(dashboard)
+        client.auth = (name, PASSWORD) if name else None
         return client
 
     return program
