@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.backlog import finished, waiting
 from benchmarks.databases import NAMES, Database, databases
+from benchmarks.looking import looking, watching
 from benchmarks.measurements import FULL, QUICK, Sizes, bulk, drain_all, enqueue, idle, latency, recurring
 from benchmarks.report import Figure, as_table, surroundings, write_json
 
@@ -20,7 +21,12 @@ SHORT: dict[str, Callable[[Database, Sizes], Iterator[Figure]]] = {
     "idle": idle,
     "recurring": recurring,
 }
-LONG: dict[str, Callable[[Database, Sizes], Iterator[Figure]]] = {"waiting": waiting, "finished": finished}
+LONG: dict[str, Callable[[Database, Sizes], Iterator[Figure]]] = {
+    "waiting": waiting,
+    "finished": finished,
+    "looking": looking,
+    "watching": watching,
+}
 
 
 def arguments() -> argparse.Namespace:
@@ -28,7 +34,9 @@ def arguments() -> argparse.Namespace:
         prog="python -m benchmarks", description="Measure, beside the raw drivers in the same run."
     )
     parser.add_argument("--quick", action="store_true", help="do little of each: a first look, about a minute")
-    parser.add_argument("--large", action="store_true", help="also a million jobs waiting and ten million finished")
+    parser.add_argument(
+        "--large", action="store_true", help="also a million jobs waiting, ten million finished, and pages over five million"
+    )
     parser.add_argument(
         "--only",
         nargs="+",

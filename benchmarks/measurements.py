@@ -40,6 +40,8 @@ class Sizes(msgspec.Struct, frozen=True):
     """Jobs in the smaller of two databases, and jobs that are drained to compare the two."""
     waiting: int
     finished: int
+    looked_at: dict[str, int]
+    """Jobs in a database whose pages are looked at."""
 
 
 FULL = Sizes(
@@ -53,6 +55,7 @@ FULL = Sizes(
     few=10_000,
     waiting=1_000_000,
     finished=10_000_000,
+    looked_at={"postgresql": 5_000_000, "sqlite": 1_000_000},
 )
 QUICK = Sizes(
     rounds=1,
@@ -65,6 +68,7 @@ QUICK = Sizes(
     few=10_000,
     waiting=100_000,
     finished=1_000_000,
+    looked_at={"postgresql": 100_000, "sqlite": 100_000},
 )
 
 

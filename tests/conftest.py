@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+from jobrunr.storage.sql import SqlStorageProvider
 
 ON_CI = os.environ.get("CI") == "true"
 """Whether a robot runs the tests: a provider that cannot be had is then a failure."""
@@ -23,3 +26,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Examples in docstrings are tests in src only; here, what is no test is imported by those that need it, or never."""
     return True if collection_path.suffix == ".py" and not collection_path.name.startswith("test_") else None
+
+
+@pytest.fixture(scope="session")
+def ready_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with our tables and nothing in them. To copy it takes no time; to make the tables does."""
+    file = tmp_path_factory.mktemp("ready") / "jobs.db"
+    with SqlStorageProvider(f"sqlite:///{file}") as storage:
+        storage.set_up()
+    return file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import copy
 
 import pytest
 from starlette.testclient import TestClient
@@ -18,10 +19,12 @@ from tests.dashboard.populate import populate
 
 
 @pytest.fixture
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorageProvider]:
+def storage(request: pytest.FixtureRequest, tmp_path: Path, ready_file: Path) -> Iterator[StorageProvider]:
     """In memory; in a database for tests that say so: ``parametrize("storage", ["memory", "sqlite"], indirect=True)``."""
     in_database = getattr(request, "param", "memory") == "sqlite"
-    with SqlStorageProvider(f"sqlite:///{tmp_path}/jobs.db") if in_database else MemoryStorageProvider() as storage:
+    with (
+        SqlStorageProvider(f"sqlite:///{copy(ready_file, tmp_path)}") if in_database else MemoryStorageProvider() as storage
+    ):
         storage.set_up()
         yield storage
 

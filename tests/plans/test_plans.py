@@ -65,12 +65,17 @@ CASES: dict[str, tuple[Callable[[SqlStorageProvider], object], set[str]]] = {
         lambda storage: second_page(storage, JobQuery(created_from=an_hour_ago(storage), state=JobState.SUCCEEDED)),
         {"jobs_by_creation"},
     ),
-    "a queue": (lambda storage: second_page(storage, JobQuery(queue="queue-3")), {"jobs_by_creation"}),
+    "a queue that many are in": (
+        lambda storage: second_page(storage, JobQuery(queue="queue-3")),
+        {"jobs_by_creation", "jobs_of_queue"},
+    ),
     "a text": (
         lambda storage: second_page(storage, JobQuery(text="SEND", state=JobState.SUCCEEDED)),
         {"jobs_by_state"},
     ),
     "a label that few have": (lambda storage: storage.find(JobQuery(label="rare")), set()),
+    "a queue that few are in": (lambda storage: storage.find(JobQuery(queue="rare")), {"jobs_of_queue"}),
+    "a server that ran few": (lambda storage: storage.find(JobQuery(server="rare")), {"jobs_of_server"}),
     "failures that are alike": (
         lambda storage: storage.find(JobQuery(state=JobState.FAILED, fingerprint="0" * 16)),
         {"jobs_failed"},
@@ -117,7 +122,7 @@ def test_what_is_nowhere_is_looked_for_slice_by_slice(plans: Plans) -> None:
     """The last slices are most of so small a table, and may be found by going through it."""
     for call in (
         lambda storage: storage.find(JobQuery(text="nowhere", patience=timedelta(0))),
-        lambda storage: storage.count(JobQuery(queue="nowhere", patience=timedelta(0))),
+        lambda storage: storage.count(JobQuery(target="nowhere", patience=timedelta(0))),
     ):
         plan = plans.of(call)
         assert plan.indexes == {"jobs_by_creation"}

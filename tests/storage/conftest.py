@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copy
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import URL, NullPool, create_engine, make_url
 from sqlalchemy.exc import OperationalError
 
 from tests.conftest import ON_CI
+from tests.storage.sql_contract import KeptStorages
 
 POSTGRESQL = os.environ.get("JOBRUNR_TEST_POSTGRESQL", "postgresql+psycopg://root@127.0.0.1:5432/test")
 MARIADB = os.environ.get("JOBRUNR_TEST_MARIADB", "mariadb+pymysql://root@127.0.0.1:3306")
@@ -46,6 +48,20 @@ def new_database(admin: str, drop: str, hurry: str | None = None) -> Iterator[UR
     finally:
         with engine.connect() as connection:
             connection.exec_driver_sql(drop.format(name))
+
+
+@pytest.fixture(scope="session")
+def sqlite(ready_file: Path, tmp_path_factory: pytest.TempPathFactory) -> URL:
+    """A file with our tables, and nothing in them."""
+    return URL.create("sqlite", database=str(copy(ready_file, tmp_path_factory.mktemp("sqlite"))))
+
+
+@pytest.fixture(scope="session")
+def kept_storages() -> Iterator[KeptStorages]:
+    """Providers that are kept from test to test."""
+    kept = KeptStorages()
+    yield kept
+    kept.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from uuid import UUID
 
 import pytest
@@ -19,6 +20,37 @@ COLUMNS = {"labels_json": "labels", "extras_json": "extras", "by": "actor"}
 """Columns that have another name than the field they hold."""
 
 
+class KeptStorages:
+    """Providers that one test hands on to the next: to make one takes longer than most tests."""
+
+    def __init__(self) -> None:
+        self._kept: dict[URL, tuple[SqlStorageProvider, _Clocks]] = {}
+
+    def get(self, url: URL, clock: TestClock) -> SqlStorageProvider:
+        """The provider over a database, with the clock of the test."""
+        if url not in self._kept:
+            clocks = _Clocks(clock)
+            self._kept[url] = SqlStorageProvider(url, clock=clocks), clocks
+            self._kept[url][0].set_up()
+        storage, clocks = self._kept[url]
+        clocks.of_the_test = clock
+        return storage
+
+    def close(self) -> None:
+        for storage, _ in self._kept.values():
+            storage.close()
+
+
+class _Clocks:
+    """A clock that shows what the clock of the present test shows."""
+
+    def __init__(self, clock: TestClock) -> None:
+        self.of_the_test = clock
+
+    def now(self) -> datetime:
+        return self.of_the_test.now()
+
+
 class SqlFixtures(Contract):
     """A SQL database for chapters of the storage law. Subclass it, and give it a fixture ``url``."""
 
@@ -27,11 +59,12 @@ class SqlFixtures(Contract):
         raise NotImplementedError
 
     @pytest.fixture
-    def storage(self, clock: TestClock, url: URL) -> Iterator[StorageProvider]:
-        with SqlStorageProvider(url, clock=clock) as storage:
-            storage.set_up()
-            yield storage
-            remove_everything(storage)
+    def storage(self, clock: TestClock, url: URL, kept_storages: KeptStorages) -> Iterator[StorageProvider]:
+        storage = kept_storages.get(url, clock)
+        yield storage
+        remove_everything(storage)
+        assert not storage._wake_ups._listeners  # nothing of one test is left to the next
+        storage._unanswered.clear()
 
     def another(self, storage: StorageProvider, clock: TestClock) -> StorageProvider:
         assert isinstance(storage, SqlStorageProvider)

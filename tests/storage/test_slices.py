@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
+from jobrunr.jobs import JobDetails
 from jobrunr.states import JobState
 from jobrunr.storage.contract import JobCount, JobQuery, StorageProvider
 from jobrunr.storage.sql import searching, walking
@@ -33,9 +33,9 @@ class InSlices(SqlFixtures, Finding, Searching, CountingMatches):
     ) -> None:
         jobs = []
         for number in range(6):
-            jobs.append(enqueued(storage, queue="rare" if number == 1 else "frequent"))
+            jobs.append(enqueued(storage, details=JobDetails(f"shop.jobs:{'rare' if number == 1 else 'frequent'}", "{}")))
             clock.advance(seconds=1)
-        query = {"state": state, "queue": "rare", "patience": timedelta(0)}
+        query = {"state": state, "target": "shop.jobs:rare", "patience": timedelta(0)}
 
         page = storage.find(JobQuery(**query))
 
@@ -55,8 +55,8 @@ class InSlices(SqlFixtures, Finding, Searching, CountingMatches):
 
 class TestSqlite(InSlices):
     @pytest.fixture
-    def url(self, tmp_path: Path) -> URL:
-        return URL.create("sqlite", database=str(tmp_path / "jobs.db"))
+    def url(self, sqlite: URL) -> URL:
+        return sqlite
 
 
 class TestPostgresql(InSlices):

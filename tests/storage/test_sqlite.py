@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import URL
 
@@ -12,5 +10,5 @@ from tests.storage.sql_contract import SqlContract
 
 class TestSqlite(SqlContract):
     @pytest.fixture
-    def url(self, tmp_path: Path) -> URL:
-        return URL.create("sqlite", database=str(tmp_path / "jobs.db"))
+    def url(self, sqlite: URL) -> URL:
+        return sqlite

@@ -1,5 +1,5 @@
-"""Finding and counting jobs among any number of them. Nothing is ever sorted but the few jobs of a rare label or of one
-recurring job; everything else is found in the order of an index."""
+"""Finding and counting jobs among any number of them. Nothing is ever sorted but the few jobs of a rare label, queue or
+server, or of one recurring job; everything else is found in the order of an index."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, literal_column, select
 
-from jobrunr.jobs import MAX_LABEL_LENGTH, Job
+from jobrunr.jobs import DEFAULT_QUEUE, MAX_LABEL_LENGTH, Job
 from jobrunr.states import JobState
 from jobrunr.storage.contract import JobCount, JobOrder, JobPage, JobQuery
 from jobrunr.storage.query import Place, has_text, place, read_cursor, write_cursor
@@ -23,7 +23,7 @@ from jobrunr.storage.sql.rows import NONSENSE, read_jobs
 from jobrunr.storage.sql.walking import Walk
 
 FEW = 5_000
-"""So many jobs of a label, or of a recurring job, are looked at one by one."""
+"""So many jobs of a label, a recurring job, a queue or a server are looked at one by one."""
 AT_ONCE = 500
 
 
@@ -38,6 +38,10 @@ class Searching:
         self._these = select(*jobs.c).where(dialect.among(jobs.c.id))
         self._of_label = select(labels.c.job_id).where(labels.c.label == bindparam("name"))
         self._of_recurring = select(jobs.c.id).where(jobs.c.recurring_job_id == bindparam("name"))
+        # The second condition is that of the index, in so many words.
+        is_other = jobs.c.queue != literal_column(f"'{DEFAULT_QUEUE}'")
+        self._of_queue = select(jobs.c.id).where(jobs.c.queue == bindparam("name"), is_other)
+        self._of_server = select(jobs.c.id).where(jobs.c.server_name == bindparam("name"))
 
     def find(self, connection: Connection, query: JobQuery) -> JobPage:
         """A page of jobs.
@@ -99,7 +103,7 @@ class Searching:
     # -- few
 
     def _places_of_few(self, connection: Connection, query: JobQuery) -> list[Place] | None:
-        """Where all jobs stand that the query asks for, if a label or a recurring job says that there are few."""
+        """Where all jobs stand that the query asks for, if something that an index knows says that there are few."""
         try:
             ids = self._few(connection, query)
             return None if ids is None else [at for some in _cut(ids) for at in self._places(connection, query, some)]
@@ -108,8 +112,13 @@ class Searching:
 
     def _few(self, connection: Connection, query: JobQuery) -> Sequence[UUID] | None:
         """Ids among which everything is that the query asks for."""
-        label = None if query.label is None else query.label[:MAX_LABEL_LENGTH]
-        for statement, name in ((self._of_label, label), (self._of_recurring, query.recurring_job_id)):
+        chosen = (
+            (self._of_label, None if query.label is None else query.label[:MAX_LABEL_LENGTH]),
+            (self._of_recurring, query.recurring_job_id),
+            (self._of_queue, None if query.queue == DEFAULT_QUEUE else query.queue),
+            (self._of_server, query.server),
+        )
+        for statement, name in chosen:
             if name is None:
                 continue
             one_too_many = statement.offset(FEW).limit(1)  # counted by the database; that is cheap, fetching is not

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.types import NullType
 
-from jobrunr.jobs import MAX_LABEL_LENGTH, MAX_QUEUE_LENGTH
+from jobrunr.jobs import DEFAULT_QUEUE, MAX_LABEL_LENGTH, MAX_QUEUE_LENGTH
 from jobrunr.states import JobState
 from jobrunr.storage.overview import MAX_NAME_LENGTH, MAX_SUBJECT_LENGTH
 from jobrunr.storage.sql.column_types import TABLE_OPTIONS, ExactText, Id, UtcTime
@@ -268,6 +268,11 @@ class Tables:
             sqlite_where=of_recurring,
         )
         Index(self.name("jobs_by_creation"), jobs.created_at, jobs.id)
+        # Most jobs are of the default queue: whoever looks for those meets them everywhere.
+        other_queue = jobs.queue != literal_column(f"'{DEFAULT_QUEUE}'") if self.partial_indexes else None
+        Index(self.name("jobs_of_queue"), jobs.queue, postgresql_where=other_queue, sqlite_where=other_queue)
+        has_server = jobs.server_name.is_not(None) if self.partial_indexes else None
+        Index(self.name("jobs_of_server"), jobs.server_name, postgresql_where=has_server, sqlite_where=has_server)
         has_expiry = jobs.expires_at.is_not(None) if self.partial_indexes else None
         Index(self.name("jobs_expiring"), jobs.expires_at, postgresql_where=has_expiry, sqlite_where=has_expiry)
 

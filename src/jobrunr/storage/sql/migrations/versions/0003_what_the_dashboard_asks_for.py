@@ -21,6 +21,8 @@ def upgrade() -> None:
     steps.add_column("jobs", sa.Column("actor", ExactText(255)))
     steps.add_column("jobs", sa.Column("fingerprint", ExactText(16)))
     steps.create_index_of_state("jobs_failed", "jobs", "FAILED", ["fingerprint", "state_at", "id"])
+    steps.create_index("jobs_of_queue", "jobs", ["queue"], where="queue <> 'default'")
+    steps.create_index("jobs_of_server", "jobs", ["server_name"], where="server_name IS NOT NULL")
     _add_to_servers(steps)
     _create_labels(steps)
     steps.create_table(
