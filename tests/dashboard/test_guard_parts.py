@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 
 import pytest
+from starlette.requests import Request
 
 from jobrunr.dashboard.guard.attempts import MOST, WITHIN, Attempts
-from jobrunr.dashboard.guard.hosts import AllowedHosts, read_host
+from jobrunr.dashboard.guard.hosts import AllowedHosts, is_own_address, read_host
 from jobrunr.dashboard.guard.passwords import hash_password, is_password
 from jobrunr.dashboard.redaction import HIDDEN, Redaction
 from jobrunr.dashboard.refusal import Refusal
@@ -37,6 +38,26 @@ def test_hosts_are_allowed_by_name_or_by_name_and_port(host: str, is_allowed: bo
     read = read_host(host)
 
     assert (read is not None and allowed.allow(read)) is is_allowed
+
+
+@pytest.mark.parametrize(
+    ("address", "asked", "is_answered"),
+    [
+        ("10.0.0.5", "10.0.0.5:8000", True),
+        ("fd00::5", "[fd00::5]:8000", True),
+        ("10.0.0.5", "10.0.0.6:8000", False),
+        ("10.0.0.5", "10.0.0.5.evil.com", False),
+        ("pod", "pod", False),
+        ("10.0.0.5", "0x0a000005", False),
+        (None, "10.0.0.5", False),
+    ],
+)
+def test_probes_may_ask_by_the_address_at_which_they_arrive(address: str | None, asked: str, is_answered: bool) -> None:
+    host = read_host(asked)
+    assert host is not None
+    request = Request({"type": "http", "server": address and (address, 8000)})
+
+    assert is_own_address(request, host) is is_answered
 
 
 class TestAttempts:

@@ -36,9 +36,14 @@ class Redaction:
     def __call__(self, kind: str, text: str) -> str:
         """What may be shown of a text; nothing at all if that cannot be found out."""
         try:
-            shown: object = self._without_secrets(text) if kind in _JSON else text
-            if self._redact is not None:
-                shown = self._redact(kind, str(shown))
+            shown = self._without_secrets(text) if kind in _JSON else text
+        except (ValueError, RecursionError):  # somebody damaged what is stored
+            return HIDDEN
+        return shown if self._redact is None else self._redacted(self._redact, kind, shown)
+
+    def _redacted(self, redact: Redact, kind: str, text: str) -> str:
+        try:
+            shown: object = redact(kind, text)
         except Exception:  # noqa: BLE001 - what fails here must not show anything
             _log.exception("the %s of a job could not be redacted, and is hidden", kind)
             return HIDDEN

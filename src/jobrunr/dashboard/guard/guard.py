@@ -18,7 +18,7 @@ from jobrunr.dashboard.access import Role, User
 from jobrunr.dashboard.guard.attempts import Attempts
 from jobrunr.dashboard.guard.cookies import Cookies
 from jobrunr.dashboard.guard.headers import HEADERS
-from jobrunr.dashboard.guard.hosts import AllowedHosts, Host, host_of
+from jobrunr.dashboard.guard.hosts import AllowedHosts, Host, host_of, is_own_address
 from jobrunr.dashboard.guard.openid import OpenId
 from jobrunr.dashboard.guard.origins import is_from_here
 from jobrunr.dashboard.guard.revocations import Revocations
@@ -119,7 +119,7 @@ class Guard:
             Refusal: it is none of ours.
         """
         host = host_of(request)
-        if host is None or not self._hosts.allow(host):
+        if host is None or not (self._hosts.allow(host) or is_own_address(request, host)):
             raise Refusal(
                 421, "This dashboard does not answer to that host. Should it? Add it to the setting dashboard_hosts."
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -44,6 +45,19 @@ def host_of(request: Request) -> Host | None:
     if len(said) != 1 or not request.scope["path"].startswith("/"):  # a whole URL in place of a path names a second one
         return None
     return read_host(said[0])
+
+
+def is_own_address(request: Request, host: Host) -> bool:
+    """Whether a host is the very address at which this request arrived, as load balancers and Prometheus ask by.
+
+    An address of digits leads to nobody else. It is names that can change where they lead.
+    """
+    address = (request.scope.get("server") or ("",))[0]
+    try:
+        version = ip_address(address).version
+    except ValueError:  # a name, or the path of a socket
+        return False
+    return host.name == (address if version == 4 else f"[{address}]")
 
 
 class AllowedHosts:
