@@ -11,7 +11,9 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
+from psycopg.errors import AdminShutdown
 from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy.exc import OperationalError
 
 from jobrunr.errors import StorageError, StorageSetupError, StorageUnavailableError
 from jobrunr.states import JobState
@@ -68,6 +70,27 @@ class TestLostConnections:
         with SqlStorageProvider(storage._dialect.engine.url) as other:
             kill_connections(other)
         assert storage.get(job.id) == job
+
+    def test_after_the_last_words_of_a_connection_its_neighbours_are_not_tried(
+        self, on_postgresql: SqlStorageProvider
+    ) -> None:
+        """They come before the connection is closed, so that SQLAlchemy may take it and its neighbours for alive."""
+        engine = on_postgresql._dialect.engine
+        neighbours = [engine.connect() for _ in range(3)]
+        drivers_own = [neighbour.connection.dbapi_connection for neighbour in neighbours]
+        for neighbour in neighbours:
+            neighbour.close()
+        tried: list[object] = []
+
+        def work(connection: Connection) -> str:
+            tried.append(connection.connection.dbapi_connection)
+            if len(tried) == 1:
+                raise OperationalError("", {}, AdminShutdown())
+            return "done"
+
+        assert on_postgresql._database.read(work) == "done"
+        assert tried[0] in drivers_own
+        assert tried[1] not in drivers_own
 
     def test_a_job_is_stored_once_on_a_pooled_connection_that_died_meanwhile(self, storage: SqlStorageProvider) -> None:
         before = storage.counts()[JobState.ENQUEUED]

@@ -46,6 +46,7 @@ _NEVER = 2**62
 """Uses after which psycopg prepares a statement unasked. None would keep it from preparing when asked, too."""
 
 _CONFLICTS = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
+_ENDED = frozenset({"57P01", "57P02", "57P05"})  # the last words of a connection: by an administrator, in a crash, as idle
 _UNAVAILABLE_CLASSES = frozenset({"08", "53", "57", "58"})  # connection, resources, operator intervention, system
 _UNAVAILABLE = frozenset(
     {"25006", "25P03", "25P04", "55P03"}
@@ -175,7 +176,7 @@ class PostgresqlDialect(OnConflictDialect):
             return Trouble.WRONG_SET_UP
         if state in _CONFLICTS:
             return Trouble.CONFLICT
-        if error.connection_invalidated:
+        if error.connection_invalidated or state in _ENDED:
             return Trouble.LOST
         if state is None:
             return Trouble.UNAVAILABLE if isinstance(error, OperationalError) else None
