@@ -211,6 +211,8 @@ def _extras(call: JobOptions, options: JobOptions) -> JobExtras:
         delete_succeeded_after=options.delete_succeeded_after,
         delete_failed_after=options.delete_failed_after,
         purge_deleted_after=options.purge_deleted_after,
+        timeout=options.timeout,
+        execution=options.execution or "thread",
     )
     return NO_EXTRAS if extras == NO_EXTRAS else extras
 

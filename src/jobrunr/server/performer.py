@@ -11,7 +11,8 @@ from typing import Any
 
 from jobrunr.clock import Clock
 from jobrunr.context import enter
-from jobrunr.errors import JobCancelledError, ServerLostError, UnreadableJobError
+from jobrunr.durations import format_duration
+from jobrunr.errors import JobCancelledError, JobTimeoutError, ServerLostError, UnreadableJobError
 from jobrunr.filters import JobFilters
 from jobrunr.jobs import Job, JobExtras
 from jobrunr.log_context import enter_log_context
@@ -30,6 +31,7 @@ from jobrunr.retries import (
 )
 from jobrunr.serialization import encode_result
 from jobrunr.server.failure import MAX_MESSAGE_LENGTH, record_exception
+from jobrunr.server.interrupting import JobInterrupted
 from jobrunr.server.run import Outcome, Run, RunEnd, outcome
 from jobrunr.settings import Settings
 from jobrunr.texts import message_of, storable
@@ -99,7 +101,8 @@ class Performer:
         try:
             _enter(prepared)
             filters.processing(run.job)
-            result = prepared.call(*prepared.args, **prepared.kwargs)
+            call = run.limited(prepared.call, self._limit_of(prepared.extras))
+            result = call(*prepared.args, **prepared.kwargs)
             if inspect.iscoroutine(result):
                 result = run_coroutine(run, result)
             return self._succeeded(run, filters, result)
@@ -113,21 +116,47 @@ class Performer:
         try:
             _enter(prepared)
             filters.processing(run.job)
+            run.begin_call(self._limit_of(prepared.extras))
             result = await prepared.call(*prepared.args, **prepared.kwargs)
             return self._succeeded(run, filters, result)
         except BaseException as error:  # noqa: BLE001 - user code: SystemExit of a job must not end the loop
             return self._ended(run, error)
 
-    def _succeeded(self, run: Run, filters: JobFilters, result: object) -> Outcome:
+    def _succeeded(self, run: Run, filters: JobFilters, result: object) -> Outcome | None:
+        if run.is_over:  # given up meanwhile
+            return None
         job = run.job
         result_json = encode_result(job.target, result, self._settings.max_result_size)
         filters.succeeded(job, result)
         return outcome(job, succeed(job, self._clock.now(), result_json))
 
+    def _limit_of(self, extras: JobExtras) -> timedelta | None:
+        return self._settings.job_timeout if extras.timeout is None else extras.timeout
+
     def _ended(self, run: Run, error: BaseException) -> Outcome | None:
+        if run.is_over:  # given up meanwhile
+            return None
+        if run.end is RunEnd.TIMED_OUT:
+            return self.timed_out(run, error)
         if run.end is not None and isinstance(error, asyncio.CancelledError | JobCancelledError):
             return None if run.end is RunEnd.TAKEN_AWAY else self.handed_back(run)
         return self.failed(run.job, error)
+
+    def timed_out(self, run: Run, error: BaseException | None = None) -> Outcome:
+        """What becomes of a job whose time was over.
+
+        Arguments:
+            error: how the run ended; None when it could not be stopped, and still goes on.
+        """
+        assert run.limit is not None
+        late = JobTimeoutError(format_duration(run.limit))
+        if error is None:
+            late.__traceback__ = run.call.where() if run.call is not None else None
+        elif isinstance(error, JobInterrupted | asyncio.CancelledError | JobCancelledError):
+            late.__traceback__ = error.__traceback__  # where it was when its time was over
+        else:
+            late.__cause__ = error
+        return self.failed(run.job, late)
 
     def failed(self, job: Job, error: BaseException, by: Author = Author.OWNER) -> Outcome:
         """What becomes of a job whose run ended with this exception."""
