@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -49,3 +51,12 @@ def tell_behind_gate(gate: str) -> str:
     context.metadata[attempt] = "past the gate"
     write_down(f"{attempt} has told all")
     return attempt
+
+
+def crash_at_first() -> int:
+    """The first attempt takes its process down. The process that it ran in."""
+    attempt = current_job().attempt
+    logging.getLogger("shop").warning("attempt %d", attempt)
+    if attempt == 1:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return os.getpid()

@@ -29,6 +29,8 @@ from jobrunr.server.forecasts import Forecasts
 from jobrunr.server.membership import Membership, this_process
 from jobrunr.server.outage import Outage
 from jobrunr.server.performer import Performer
+from jobrunr.server.processes.child import is_job_process
+from jobrunr.server.processes.pool import JobProcesses
 from jobrunr.server.recorder import Recorder
 from jobrunr.server.run import Run, RunEnd
 from jobrunr.server.service import Service
@@ -91,8 +93,14 @@ class BackgroundJobServer:
         self._performer = performer
         self._recorder = Recorder(storage, filters, settings, refused=self._take_away, figures=figures)
         workers = settings.workers or WORKERS_PER_CPU * _cpus()
-        most_stuck = workers if settings.max_stuck_threads is None else settings.max_stuck_threads
-        self._workers = Workers(workers, self._performer, self._recorder.complete, hungry=self._feed, most_stuck=most_stuck)
+        self._workers = Workers(
+            workers,
+            self._performer,
+            self._recorder.complete,
+            hungry=self._feed,
+            processes=JobProcesses(settings.job_processes or _cpus(), settings, self._recorder),
+            most_stuck=workers if settings.max_stuck_threads is None else settings.max_stuck_threads,
+        )
         self._membership = Membership(
             storage,
             this_process(settings.server_name, workers, settings.queues, settings.server_tags, version),
@@ -126,6 +134,11 @@ class BackgroundJobServer:
         """
         if self._services:
             raise RuntimeError("This server was started before. Make a new one with jobrunr.server().")
+        if is_job_process():
+            raise RuntimeError(
+                "This process runs a job of a server, and has imported a module that starts another. "
+                'Start it behind `if __name__ == "__main__":`, or in a module of its own.'
+            )
         self._declaring.register()
         self._listener = self._storage.listener(self._settings.queues)
         self._timetable = self._storage.timetable_listener()

@@ -56,6 +56,8 @@ class Run:
         """What to cancel, once a coroutine runs."""
         self.call: InterruptibleCall | None = None
         """What to interrupt, once a function with a time limit runs in a thread."""
+        self.stop: Callable[[], None] | None = None
+        """What to do in order to stop it, once it runs in a process of its own."""
         self.limit: timedelta | None = None
         self.deadline = float("inf")
         """When its time is over; of interest once its call has begun, if it has a limit."""
@@ -71,11 +73,15 @@ class Run:
         return self.begun_at > 0
 
     def cancel(self, end: RunEnd) -> None:
-        """Tell the run to end: a coroutine is cancelled where it awaits, a function can ask its context."""
+        """Tell the run to end: a coroutine is cancelled where it awaits, a function can ask its context, and what runs in a
+        process of its own is stopped."""
         self.end = self.end or end
         self.context.cancel()
         if self.task is not None:
             self.task.get_loop().call_soon_threadsafe(self.task.cancel)
+        stop = self.stop
+        if stop is not None:
+            stop()
 
     def begin_call(self, limit: timedelta | None) -> None:
         """From now on the time counts."""

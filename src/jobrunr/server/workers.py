@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from jobrunr.server.job_loop import JobLoop
 from jobrunr.server.performer import Performer, Prepared
+from jobrunr.server.processes.pool import JobProcesses
 from jobrunr.server.run import Outcome, Run, RunEnd
 from jobrunr.server.time_limits import TimeLimits
 from jobrunr.storage.contract import Claim
@@ -36,6 +37,7 @@ class Workers:
         performer: knows how to run one.
         complete: receives each outcome.
         hungry: is called, once, when it gets empty here after `tell_when_hungry`; must not block.
+        processes: in which jobs run that want one.
         most_stuck: how many slots are replaced while what runs in them cannot be stopped.
     """
 
@@ -46,11 +48,13 @@ class Workers:
         complete: Callable[[Outcome], None],
         hungry: Callable[[], None],
         *,
+        processes: JobProcesses,
         most_stuck: int,
     ) -> None:
         self.slots = slots
         self._performer = performer
         self._complete = complete
+        self._processes = processes
         self._hungry = hungry
         self._hungry_at: int | None = None
         self._lock = threading.Lock()
@@ -149,6 +153,7 @@ class Workers:
             left = [run for run in self._running if not run.is_over]
             for run in left:
                 run.is_over = True
+        self._processes.kill()  # before others may take the jobs
         return left
 
     def close(self) -> None:
@@ -156,6 +161,7 @@ class Workers:
         for _ in self._threads:
             self._inbox.put(None)
         self._loop.close()
+        self._processes.close()
 
     # -- slots
 
@@ -286,6 +292,9 @@ class Workers:
                 run = self._next_or_idle()
 
     def _perform(self, run: Run) -> None:
+        if self._performer.is_for_process(run.job):
+            self._end(run, contextvars.Context().run(self._performer.perform_in_process, run, self._processes))
+            return
         prepared = self._performer.prepare(run)
         if isinstance(prepared, Outcome):
             self._end(run, prepared)
