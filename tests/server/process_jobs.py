@@ -140,6 +140,7 @@ def die_with_heirs(folder: str) -> None:
 def fork(folder: str) -> str:
     """Both return; one was not asked."""
     if os.fork() == 0:
+        Path(folder, "fork").write_text(str(os.getpid()))
         current_job().log.info("from the fork")
         return "the fork"
     return "the job"

@@ -291,6 +291,7 @@ def test_what_a_job_forks_has_no_say(app: JobRunr, once: JobScheduler, finished:
     assert job.result == "the job"
     assert finished(once.enqueue(process_jobs.pid)).state is JobState.SUCCEEDED
     assert app.scheduler.logs(job.id) == ()
+    eventually(lambda: (tmp_path / "fork").exists() and not is_alive(int((tmp_path / "fork").read_text() or os.getpid())))
 
 
 @pytest.mark.usefixtures("server")
@@ -394,6 +395,27 @@ def test_a_server_that_stops_hands_it_back(alone: JobRunr, function: Callable[[s
     job = alone.scheduler.get(job_id)
     assert (job.state, job.failures) == (JobState.ENQUEUED, 0)
     eventually(lambda: not is_alive(int((tmp_path / "began").read_text())))
+
+
+class IsAlive(JobFilter):
+    """Looks whether the process of a job lives at the moment when others may have the job."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.found: list[bool] = []
+
+    def state_changed(self, job: Job, old: JobState, new: JobState) -> None:
+        if new is JobState.ENQUEUED:
+            self.found.append(is_alive(int(self.file.read_text())))
+
+
+def test_it_is_dead_before_it_is_handed_back(tmp_path: Path) -> None:
+    looking = IsAlive(tmp_path / "began")
+    with JobRunr("memory://", filters=[looking], **FAST) as app, app.server() as server:
+        app.scheduler.options(execution="process").enqueue(process_jobs.wait_deaf, str(tmp_path))
+        eventually(lambda: looking.file.exists() and looking.file.read_text() != "")
+        server.stop(grace=0)
+    assert looking.found == [False]
 
 
 def test_one_that_waits_for_a_process_is_handed_back_too(alone: JobRunr, tmp_path: Path) -> None:

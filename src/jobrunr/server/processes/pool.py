@@ -52,11 +52,13 @@ class JobProcesses:
             return process.perform(run, order, Hearing(run, limit, self._journal))
 
     def kill(self) -> None:
-        """End all processes that are at work."""
+        """End all processes that are at work, and wait until they have ended."""
         with self._lock:
             busy = list(self._busy)
         for process in busy:
             process.kill()
+        for process in busy:
+            process.has_ended(within=FAREWELL)
 
     def close(self) -> None:
         """End all processes: the idle ones end by themselves, the others are killed."""
