@@ -177,7 +177,7 @@ class Performer:
             return None
         if run.end is RunEnd.TIMED_OUT:
             return self.timed_out(run, error)
-        if run.end is not None and isinstance(error, _TOLD_TO_END):
+        if run.end is not None and issubclass(type(error), _TOLD_TO_END):
             return None if run.end is RunEnd.TAKEN_AWAY else self.handed_back(run)
         return self.failed(run.job, error, record=record)
 
@@ -191,7 +191,7 @@ class Performer:
         late = JobTimeoutError(format_duration(run.limit))
         if error is None:
             late.__traceback__ = run.call.where() if run.call is not None else None
-        elif isinstance(error, _TOLD_TO_END):
+        elif issubclass(type(error), _TOLD_TO_END):
             late.__traceback__ = error.__traceback__  # where it was when its time was over
             late.__notes__ = getattr(error, "__notes__", [])
         else:
@@ -213,10 +213,13 @@ class Performer:
         """
         runnable = self._registry.known(job.target)
         filters = self._filters_of(runnable)
-        filters.failed(job, error)
-        decision = self._decide(job, runnable, filters, error)
-        now = self._clock.now()
         record = record or record_exception(error, self._settings.max_traceback_size)
+        try:
+            filters.failed(job, error)
+            decision = self._decide(job, runnable, filters, error)
+        except BaseException as broken:  # noqa: BLE001 - user code: to log an exception is to ask it for its text
+            decision = GiveUp(f"handling the failure raised {class_name(type(broken))}")
+        now = self._clock.now()
         if isinstance(decision, GiveUp):
             why = storable(str(decision.why), MAX_MESSAGE_LENGTH)
             return outcome(job, fail(job, now, why, record, by), final_failure=error)
@@ -289,6 +292,7 @@ def _at_once(job: Job, exception: BaseException, attempt: int, /) -> Retry:
     return Retry(timedelta(0))
 
 
+# Asked of its type: an exception may say anything about itself, and raise another one instead.
 _TOLD_TO_END = (asyncio.CancelledError, JobCancelledError, JobInterrupted)
 """How a run ends that does as it is told."""
 

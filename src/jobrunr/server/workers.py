@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -302,7 +303,9 @@ class Workers:
             self._call_on_loop(self._start_prepared, prepared, [run])
         else:
             # a context of its own, so that what a job sets in context variables ends with the job
+            pid = os.getpid()
             outcome = contextvars.Context().run(self._performer.perform, prepared, self._loop.run)
+            _end_what_was_forked(pid)
             self._end(run, outcome)
 
     # -- the event loop
@@ -330,7 +333,9 @@ class Workers:
     async def _await(self, prepared: Prepared) -> None:
         # Only from here on: a task that is cancelled before its first step takes no step, and would keep its slot for ever.
         prepared.run.task = asyncio.current_task()
+        pid = os.getpid()
         outcome = await self._performer.perform_async(prepared)
+        _end_what_was_forked(pid)
         self._end(prepared.run, outcome)
         self._go_on()
 
@@ -342,6 +347,12 @@ class Workers:
             # in no context: the one here is that of the job that has ended
             loop = asyncio.get_running_loop()
             loop.call_soon(self._start_coroutines, coroutines, context=contextvars.Context())
+
+
+def _end_what_was_forked(pid: int) -> None:
+    """A job that forks returns twice: the second time in a process that is no server, and must not go on as one."""
+    if os.getpid() != pid:
+        os._exit(0)
 
 
 def _moving_mean(mean: float, duration: float) -> float:
