@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobrunr.settings import SettingDescription, describe_settings
+from jobrunr.setting_descriptions import SettingDescription, describe_settings
 
 ROOT = Path(__file__).parent.parent
 SETTINGS_PAGE = ROOT / "docs" / "reference" / "settings.md"

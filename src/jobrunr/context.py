@@ -27,6 +27,10 @@ METADATA = "metadata."
 """Prefix of the keys under which a job's metadata is stored."""
 
 MAX_KEY_LENGTH = 100
+MAX_VALUE_SIZE = 2**16
+"""Bytes of JSON that a value of a job's metadata may take."""
+MAX_KEYS = 1000
+"""So many keys a job's metadata may have."""
 
 MAX_LOGGED_TRACEBACK_SIZE = 4096
 """Bytes of a traceback in a line of the log; the middle of a longer one is left out."""
@@ -258,14 +262,18 @@ class JobMetadata(MutableMapping[str, Any]):
         if not _is_key(key):
             raise MetadataError(key, f"a key is a text of 1 to {MAX_KEY_LENGTH} characters")
         try:
-            text = to_strict_json(value).decode()
+            text = to_strict_json(value)
         except NotStorableError as error:
             raise MetadataError(key, f"{error}. Use plain JSON data") from None
         difference = find_difference(value, ANYTHING.decode(text))
         if difference:
             raise MetadataError(key, f"{difference}. Use plain JSON data, such as a list in place of a tuple or set")
-        self._write(key, text)
-        self._texts[key] = text
+        if len(text) > MAX_VALUE_SIZE:
+            raise MetadataError(key, f"it takes {len(text):,} bytes, of {MAX_VALUE_SIZE:,} at most. {_ELSEWHERE}")
+        if key not in self._texts and len(self._texts) >= MAX_KEYS:
+            raise MetadataError(key, f"a job has {MAX_KEYS:,} keys at most. {_ELSEWHERE}")
+        self._write(key, text.decode())
+        self._texts[key] = text.decode()
 
     def __delitem__(self, key: str) -> None:
         del self._texts[key]
@@ -282,6 +290,9 @@ class JobMetadata(MutableMapping[str, Any]):
 
     def _write(self, key: str, value: str) -> None:
         self._context._journal.put(self._context._job, METADATA + key, value)  # noqa: SLF001
+
+
+_ELSEWHERE = "Store large data elsewhere, and keep its key here"
 
 
 def _is_key(key: object) -> bool:

@@ -13,7 +13,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilter
-from jobrunr.options import JobOptions, RecurringOptions, put_options
+from jobrunr.jobs import Execution
+from jobrunr.options import JobOptions, RecurringOptions, put_options, read_timeout
 from jobrunr.recurring_job import Misfire
 from jobrunr.retries import RetryPolicy
 from jobrunr.schedules import ScheduleLike, read_schedule
@@ -74,6 +75,8 @@ def recurring(
     delete_succeeded_after: timedelta | None = None,
     delete_failed_after: timedelta | None = None,
     purge_deleted_after: timedelta | None = None,
+    timeout: timedelta | float | str | None = None,
+    execution: Execution | None = None,
     filters: Sequence[JobFilter] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Run a function again and again, and offer it as a job. The function itself stays as it is.
@@ -85,7 +88,7 @@ def recurring(
         schedule: as for `JobScheduler.schedule_recurrently`.
         id, zone, misfire, max_concurrent, until, paused, window: as for `JobScheduler.options`.
         name, retries, retry, retry_on, no_retry_on, labels, queue, priority, delete_succeeded_after,
-            delete_failed_after, purge_deleted_after, filters: as for `@job`.
+            delete_failed_after, purge_deleted_after, timeout, execution, filters: as for `@job`.
 
     Raises:
         ScheduleError: the schedule is not to be understood.
@@ -113,6 +116,8 @@ def recurring(
         delete_succeeded_after=delete_succeeded_after,
         delete_failed_after=delete_failed_after,
         purge_deleted_after=purge_deleted_after,
+        timeout=read_timeout(timeout),
+        execution=execution,
         filters=_tuple(filters),
     )
 

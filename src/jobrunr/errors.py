@@ -196,11 +196,25 @@ class MetadataError(JobRunrError, ValueError):
 
 
 class JobCancelledError(JobRunrError):
-    """The running job was deleted or given to another server; raised by ``ctx.raise_if_cancelled()``."""
+    """The run is not wanted any more: deleted, given away, over its time; raised by ``ctx.raise_if_cancelled()``."""
 
     def __init__(self, job_id: UUID) -> None:
         self.job_id = job_id
         super().__init__(f"Job {job_id} was cancelled while it ran.")
+
+
+class JobTimeoutError(JobRunrError):
+    """A run took longer than the job's time limit (``timeout``), and was ended."""
+
+    def __init__(self, limit: str) -> None:
+        super().__init__(f"The job took longer than its time limit of {limit}.")
+
+
+class JobProcessDiedError(JobRunrError):
+    """The child process that ran a job (``execution="process"``) ended before the job did."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(f"The process that ran the job ended before the job did: {how}.")
 
 
 class ServerLostError(JobRunrError):

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from jobrunr.context import METADATA
+from jobrunr.durations import format_duration
 from jobrunr.errors import UnreadableJobError
-from jobrunr.jobs import Job
+from jobrunr.jobs import NO_EXTRAS, Job, JobExtras
 from jobrunr.parameters import VAR_KEYWORD, VAR_POSITIONAL
 from jobrunr.progress import PROGRESS
 
@@ -36,6 +37,22 @@ def labels_of(job: Job) -> tuple[str, ...]:
         return job.labels
     except UnreadableJobError:
         return ()
+
+
+def extras_of(job: Job) -> JobExtras:
+    """What only some jobs carry; nothing of a job whose extras cannot be read."""
+    try:
+        return job.extras
+    except UnreadableJobError:
+        return NO_EXTRAS
+
+
+def way_of_running(job: Job) -> str | None:
+    """Where a job runs and for how long, if it says anything about that."""
+    extras = extras_of(job)
+    where = ["in a process of its own"] if extras.execution == "process" else []
+    how_long = [] if extras.timeout is None else [f"for {format_duration(extras.timeout)} at most"]
+    return ", ".join(where + how_long) or None
 
 
 def metadata_of(kept: Mapping[str, str]) -> dict[str, str]:

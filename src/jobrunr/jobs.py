@@ -6,7 +6,7 @@ All are frozen. Nothing here does anything; `jobrunr.transitions` decides, a sto
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -20,6 +20,9 @@ from jobrunr.states import JobState
 T = TypeVar("T")
 
 DEFAULT_QUEUE = "default"
+
+Execution = Literal["thread", "process"]
+"""Where a job runs: in a thread (a coroutine: on the event loop) of the server, or in a child process of it."""
 
 MAX_NAME_LENGTH = 255
 MAX_LABEL_LENGTH = 100
@@ -57,6 +60,9 @@ class JobExtras(msgspec.Struct, frozen=True, omit_defaults=True):
     delete_succeeded_after: timedelta | None = None
     delete_failed_after: timedelta | None = None
     purge_deleted_after: timedelta | None = None
+    timeout: timedelta | None = None
+    """How long a run may take; None for what the server's settings say."""
+    execution: Execution = "thread"
     log_context: dict[str, Any] | None = None
     """The values of the log context at the moment of creation."""
     stands_for: datetime | None = None

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, get_args, overload
 
 import msgspec
 
+from jobrunr.durations import DURATIONS, parse_duration
 from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilter
 from jobrunr.ids import JobId
-from jobrunr.jobs import MAX_QUEUE_LENGTH, PRIORITIES, RETRIES
+from jobrunr.jobs import MAX_QUEUE_LENGTH, PRIORITIES, RETRIES, Execution
 from jobrunr.recurring_job import MAX_RECURRING_ID_LENGTH, Misfire
 from jobrunr.retries import POLICIES, RetryPolicy, is_policy
 
@@ -42,6 +43,10 @@ class JobOptions(msgspec.Struct, frozen=True, kw_only=True):
     delete_succeeded_after: timedelta | None = None
     delete_failed_after: timedelta | None = None
     purge_deleted_after: timedelta | None = None
+    timeout: timedelta | None = None
+    """How long a run may take."""
+    execution: Execution | None = None
+    """Where it runs: in a thread of the server, or in a process of its own."""
     filters: tuple[JobFilter, ...] | None = None
     """Filters for this job only; on the decorator, not at the call."""
 
@@ -124,6 +129,8 @@ def _are(kind: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, tuple) and all(map(kind, value))
 
 
+_TIMEOUTS = f"a duration above zero: a timedelta, {DURATIONS}"
+
 _are_exceptions = _are(lambda value: isinstance(value, type) and issubclass(value, BaseException))
 _RULES: tuple[Rule, ...] = (
     ("name", lambda value: _is_text(value) and value != "", "a text that is not empty"),
@@ -141,6 +148,8 @@ _RULES: tuple[Rule, ...] = (
     ("delete_succeeded_after", _is_keep, "a timedelta of zero or more"),
     ("delete_failed_after", _is_keep, "a timedelta of zero or more"),
     ("purge_deleted_after", _is_keep, "a timedelta of zero or more"),
+    ("timeout", lambda value: isinstance(value, timedelta) and value > timedelta(0), _TIMEOUTS),
+    ("execution", lambda value: isinstance(value, str) and value in get_args(Execution), "'thread' or 'process'"),
     ("filters", _are(lambda value: isinstance(value, JobFilter)), "a list of instances of JobFilter"),
 )
 _RECURRING_RULES: tuple[Rule, ...] = (
@@ -156,6 +165,21 @@ _RECURRING_RULES: tuple[Rule, ...] = (
     ("paused", lambda value: isinstance(value, bool), "True or False"),
     ("window", lambda value: _are(_is_keep)(value) and len(value) == 2, "two timedeltas of zero or more, (before, after)"),
 )
+
+
+def read_timeout(timeout: timedelta | float | str | None) -> timedelta | None:
+    """A time limit, as people write it.
+
+    Raises:
+        OptionError: it is no duration.
+
+    >>> read_timeout("1m30s"), read_timeout(90)
+    (datetime.timedelta(seconds=90), datetime.timedelta(seconds=90))
+    """
+    try:
+        return None if timeout is None else parse_duration(timeout)
+    except ValueError:
+        raise OptionError(f"timeout cannot be {timeout!r:.200}; it is {_TIMEOUTS}.") from None
 
 
 def options_of(function: object) -> JobOptions | None:
@@ -197,9 +221,13 @@ def job(
     delete_succeeded_after: timedelta | None = None,
     delete_failed_after: timedelta | None = None,
     purge_deleted_after: timedelta | None = None,
+    timeout: timedelta | float | str | None = None,
+    execution: Execution | None = None,
     filters: Sequence[JobFilter] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
-def job(function: Callable[P, R] | None = None, /, **options: object) -> object:
+def job(
+    function: Callable[P, R] | None = None, /, *, timeout: timedelta | float | str | None = None, **options: object
+) -> object:
     """Offer a function as a job, and say how it wants to be run. The function itself stays as it is.
 
     Optional: any function of the application can be enqueued. With the decorator it is offered wherever it lies, and
@@ -215,6 +243,10 @@ def job(function: Callable[P, R] | None = None, /, **options: object) -> object:
         queue: the queue it waits in (default: ``default``).
         priority: higher goes first; 0 is normal.
         delete_succeeded_after, delete_failed_after, purge_deleted_after: how long the job is kept.
+        timeout: how long a run may take, as a timedelta, in seconds, or as text such as ``"90s"``; then it is ended, and has
+            failed with a `JobTimeoutError` (default: the setting ``job_timeout``, none).
+        execution: ``"thread"`` of the server (the default), or ``"process"``: in a child process of the server, for what
+            keeps the CPU busy, cannot be stopped, or may crash.
         filters: `JobFilter`s for this job, besides those of the application.
 
     Raises:
@@ -230,7 +262,7 @@ def job(function: Callable[P, R] | None = None, /, **options: object) -> object:
     if unknown:
         raise OptionError(f"@job has no option {min(unknown)!r}. It has {', '.join(_OF_DECORATOR)}.")
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-    made = JobOptions(**given)
+    made = JobOptions(timeout=read_timeout(timeout), **given)
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:
         put_options(function, made)

@@ -12,6 +12,9 @@ T = TypeVar("T")
 PROGRESS = "progress."
 """Prefix of the keys under which the progress of each attempt is stored."""
 
+MOST = 2**53
+"""Beyond it, what reads JSON as JavaScript does miscounts."""
+
 
 class Progress(msgspec.Struct, frozen=True):
     """How far a run is, as stored."""
@@ -69,4 +72,6 @@ class ProgressBar(Generic[T]):
             self.advance()
 
     def _show(self) -> None:
+        if max(self.progress.done, self.progress.failed, self.progress.total or 0) > MOST:
+            raise ValueError(f"A progress bar counts to {MOST:,} at most.")
         self._report(msgspec.json.encode(self.progress).decode())

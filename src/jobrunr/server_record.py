@@ -7,6 +7,9 @@ from uuid import UUID
 
 import msgspec
 
+STUCK = "problem-stuck-jobs"
+"""The note of a server (its id is the owner) about jobs that are over their time limit and cannot be stopped."""
+
 
 class ServerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One live background job server. Its id is random for every start and never used again."""

@@ -39,6 +39,7 @@ Period = Annotated[timedelta, duration(_MOMENT, _DAY)]
 Grace = Annotated[timedelta, duration(timedelta(0), _DAY)]
 Keep = Annotated[timedelta | None, or_none(_wait, "never")]
 LongestWait = Annotated[timedelta | None, or_none(duration(_MOMENT, _TEN_YEARS))]
+TimeLimit = Annotated[timedelta | None, or_none(duration(_MOMENT, _TEN_YEARS))]
 Waits = Annotated[tuple[timedelta, ...] | None, or_none(listed(_wait, at_least=1))]
 
 USER = r"(?P<name>[^:,\s]{1,100}):(?P<role>reader|operator):(?P<password>scrypt\.\d+\.\d+\.\d+\.[\w-]+\.[\w-]+)"

@@ -17,7 +17,6 @@ import msgspec
 
 from jobrunr.durations import format_duration
 from jobrunr.errors import SettingsError, UnknownSettingError, WrongSettingError
-from jobrunr.field_texts import field_texts
 from jobrunr.setting_kinds import Kind, number, or_none, whole
 from jobrunr.setting_types import (
     App,
@@ -42,6 +41,7 @@ from jobrunr.setting_types import (
     Size,
     TablePrefix,
     Targets,
+    TimeLimit,
     Url,
     Users,
     Waits,
@@ -106,6 +106,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The source of figures, if the service has several."""
     carbon_timeout: Period = timedelta(seconds=3)
     """How long the service may take to answer, from the look-up of its name to the last byte."""
+
+    job_timeout: TimeLimit = None
+    """How long a run may take, unless the job says it (``timeout``). Then it is ended, and has failed."""
+    job_processes: Annotated[int | None, or_none(whole(1, 10_000))] = None
+    """How many child processes a server keeps, at most, for jobs with ``execution="process"``; none for one per CPU."""
+    max_stuck_threads: Annotated[int | None, or_none(whole(0, 10_000))] = None
+    """How many workers whose job is over its time, and cannot be stopped, are replaced; none for as many as ``workers``."""
 
     max_arguments_size: Size = 2**20
     """A call whose arguments take more bytes of JSON is refused."""
@@ -176,17 +183,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """As always, but without passwords and secrets: settings end up in logs."""
         values = {
-            name: "***" if kind.is_secret and getattr(self, name) else getattr(self, name) for name, kind in _KINDS.items()
+            name: "***" if kind.is_secret and getattr(self, name) else getattr(self, name) for name, kind in KINDS.items()
         }
         values["url"] = _without_password(self.url)
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 
-_KINDS: dict[str, Kind] = {
+KINDS: dict[str, Kind] = {
     name: next(part for part in get_args(hint) if isinstance(part, Kind))
     for name, hint in get_type_hints(Settings, include_extras=True).items()
 }
-_VARIABLES = {f"JOBRUNR_{name.upper()}": name for name in _KINDS}
+"""What each setting may be, by its name."""
+VARIABLES = {f"JOBRUNR_{name.upper()}": name for name in KINDS}
+"""The names of settings by that of their environment variable."""
 _NOT_OURS = re.compile(
     # Kubernetes sets these in every container for a service called jobrunr or jobrunr-something.
     r"JOBRUNR_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
@@ -229,7 +238,7 @@ def change_settings(settings: Settings, code: Mapping[str, object]) -> Settings:
     default = Settings()
     below = {
         name: _Given(value, "the settings that are changed")
-        for name in _KINDS
+        for name in KINDS
         if (value := getattr(settings, name)) != getattr(default, name)
     }
     return _make(_over(below, _from_code(code)))
@@ -263,9 +272,9 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, _Given]:
     for variable, value in environ.items():
         if not variable.startswith("JOBRUNR_") or _NOT_OURS.fullmatch(variable) or not value.strip():
             continue
-        if variable not in _VARIABLES:
-            raise UnknownSettingError(variable, "the environment", _VARIABLES)
-        given[_VARIABLES[variable]] = _Given(value.strip(), f"the environment variable {variable}")
+        if variable not in VARIABLES:
+            raise UnknownSettingError(variable, "the environment", VARIABLES)
+        given[VARIABLES[variable]] = _Given(value.strip(), f"the environment variable {variable}")
     return given
 
 
@@ -301,13 +310,13 @@ def _read_table(path: Path, keys: Iterable[str]) -> dict[str, object] | None:
 
 def _known(table: Mapping[str, object], source: str) -> dict[str, _Given]:
     for name in table:
-        if name not in _KINDS:
-            raise UnknownSettingError(name, source, _KINDS)
+        if name not in KINDS:
+            raise UnknownSettingError(name, source, KINDS)
     return {name: _Given(value, source) for name, value in table.items()}
 
 
 def _read(name: str, given: object, source: str) -> Any:
-    kind = _KINDS[name]
+    kind = KINDS[name]
     try:
         return kind.read(given)
     except ValueError:
@@ -329,7 +338,7 @@ def _check_together(settings: Settings, given: Mapping[str, _Given]) -> None:
     if settings.retry_delays is not None and growing:
         raise WrongSettingError(
             "retry_delays",
-            _KINDS["retry_delays"].show(settings.retry_delays),
+            KINDS["retry_delays"].show(settings.retry_delays),
             _source(given, "retry_delays"),
             f"none together with {', '.join(sorted(growing))}; waits are either listed or grow",
         )
@@ -356,34 +365,3 @@ def _beside(folder: Path, url: object) -> object:
 
 def _without_password(url: str) -> str:
     return _PASSWORD.sub(r"\1\2***", url)
-
-
-# -- for the documentation
-
-
-class SettingDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person wants to know about one setting."""
-
-    name: str
-    variable: str
-    """The environment variable."""
-    type: str
-    default: str
-    allowed: str
-    description: str
-
-
-def describe_settings() -> tuple[SettingDescription, ...]:
-    """All settings, in the order in which they are defined."""
-    default, texts = Settings(), field_texts(Settings)
-    return tuple(
-        SettingDescription(
-            name=name,
-            variable=variable,
-            type=_KINDS[name].type,
-            default=_KINDS[name].show(getattr(default, name)),
-            allowed=_KINDS[name].allowed,
-            description=texts[name],
-        )
-        for variable, name in _VARIABLES.items()
-    )

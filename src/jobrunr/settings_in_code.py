@@ -21,6 +21,9 @@ class ServerSettings(TypedDict, total=False):
     misfire_limit: int
     retries_count_as_live: bool
     forget_declared_after: Duration
+    job_timeout: Duration | None
+    job_processes: int | None
+    max_stuck_threads: int | None
     max_result_size: Size
     max_traceback_size: Size
     max_log_lines: int

@@ -15,9 +15,10 @@ import msgspec
 import pytest
 
 from jobrunr import Job, JobFilter, JobRunr, JobState
+from jobrunr.cli.job_as_json import job_as_json
 from jobrunr.cli.job_as_text import job_as_text
 from jobrunr.history import ExceptionRecord
-from jobrunr.jobs import JobDetails
+from jobrunr.jobs import JobDetails, JobExtras
 from jobrunr.storage.contract import LogLine, RunRecord
 from jobrunr.storage.memory import MemoryStorageProvider
 from jobrunr.testing import TestClock, factories
@@ -129,6 +130,17 @@ def test_a_scheduled_job_says_when_it_is_due(storage: MemoryStorageProvider) -> 
     job = factories.scheduled(storage, BEGIN + timedelta(minutes=10))
 
     assert "  due         2026-11-23 22:10:00.000, in 10 min" in shown(storage, job)
+
+
+def test_a_job_says_how_it_runs_if_it_wants_that(storage: MemoryStorageProvider) -> None:
+    both = factories.enqueued(storage, extras=JobExtras(timeout=timedelta(seconds=90), execution="process"))
+    limited = factories.enqueued(storage, extras=JobExtras(timeout=timedelta(seconds=90)))
+
+    assert "  runs        in a process of its own, for 1 min 30 s at most" in shown(storage, both)
+    assert "  runs        for 1 min 30 s at most" in shown(storage, limited)
+    assert "  runs " not in shown(storage, factories.enqueued(storage))
+    as_json = job_as_json(both, (), {})
+    assert (as_json["execution"], as_json["timeout"]) == ("process", 90)
 
 
 def test_lines_are_broken_where_the_terminal_ends(storage: MemoryStorageProvider, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from jobrunr.dashboard.redaction import Redaction
 from jobrunr.dashboard.showing.command_lines import enqueue_line
 from jobrunr.dashboard.showing.log_lines import MOST_LINES
 from jobrunr.dashboard.showing.timeline import attempts_of, entries_of
-from jobrunr.jobs import JobDetails
+from jobrunr.jobs import JobDetails, JobExtras
 from jobrunr.states import MOVES
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.storage.memory import MemoryStorageProvider
@@ -115,6 +115,15 @@ def test_result_and_metadata_are_shown_as_indented_json(ada: TestClient, jobs: d
     page = Tags(ada.get(f"/jobs/{jobs['succeeded']}").text).text
     assert '{\n  "imported": 1\n}' in page
     assert '{\n  "file": "orders.csv",\n  "rows": [\n    1,' in page
+
+
+def test_a_job_says_how_it_runs_if_it_wants_that(ada: TestClient, storage: StorageProvider, jobs: dict[str, JobId]) -> None:
+    job = factories.enqueued(storage, extras=JobExtras(timeout=timedelta(seconds=90), execution="process"))
+    assert "in a process of its own, for 1 min 30 s at most" in text_of(ada, job.id)
+    assert "<dt>Runs</dt>" not in ada.get(f"/jobs/{jobs['succeeded']}").text
+    answer = ada.get(f"/api/jobs/{job.id}").json()
+    assert (answer["execution"], answer["timeout"]) == ("process", 90)
+    assert ada.get(f"/api/jobs/{jobs['succeeded']}").json()["timeout"] is None
 
 
 def test_progress_is_shown(ada: TestClient, jobs: dict[str, JobId]) -> None:

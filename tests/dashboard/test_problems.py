@@ -54,6 +54,11 @@ class TestServers:
     def test_no_server_is_no_problem_while_nothing_waits(self) -> None:
         assert found({JobState.SUCCEEDED: 3}, servers=[]) == {}
 
+    def test_jobs_cannot_be_stopped(self) -> None:
+        problem = found(stuck=["1 job is over its time limit on zeus and cannot be stopped: shop.wait()"])["stuck-jobs"]
+        assert problem.is_bad and problem.what.startswith("Jobs on 1 server are over their time limit")
+        assert "zeus" in problem.details[0]
+
     def test_jobs_wait_and_all_servers_are_paused(self) -> None:
         servers = [a_server(is_paused=True), a_server(is_paused=True)]
         assert list(found({JobState.ENQUEUED: 1}, servers=servers)) == ["all-paused"]

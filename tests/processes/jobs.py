@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import logging
 import os
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -49,3 +53,37 @@ def tell_behind_gate(gate: str) -> str:
     context.metadata[attempt] = "past the gate"
     write_down(f"{attempt} has told all")
     return attempt
+
+
+def crash_at_first() -> int:
+    """The first attempt takes its process down. The process that it ran in."""
+    attempt = current_job().attempt
+    logging.getLogger("shop").warning("attempt %d", attempt)
+    if attempt == 1:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return os.getpid()
+
+
+def spoil(what: str) -> None:
+    """Change what all jobs of a process share."""
+    match what:
+        case "cwd":
+            os.chdir("/")
+        case "stdout" | "stderr":
+            os.close({"stdout": 1, "stderr": 2}[what])
+        case "streams":
+            sys.stdout = sys.stderr = None  # type: ignore[assignment]
+        case "logging":
+            logging.shutdown()
+            logging.getLogger().handlers.clear()
+        case "signals":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        case "recursion":
+            spoil(what)
+        case "umask":
+            os.umask(0o777)
+
+
+def hold_the_interpreter(seconds: int) -> None:
+    """No other Python code runs in this process meanwhile."""
+    ctypes.PyDLL(None).sleep(seconds)

@@ -217,6 +217,13 @@ def test_what_cannot_be_passed_by_name_stands_there_without_one(app: JobRunr) ->
     assert app.scheduler.get(app.scheduler.enqueue(by_position, 1, 2, c=3)).name == "test_making.by_position(1, 2, c=3)"
 
 
+def test_a_log_context_that_is_too_large_is_refused(app: JobRunr) -> None:
+    with log_context(page="x" * 16_373):
+        app.scheduler.enqueue(plain, 3)
+    with log_context(page="x" * 16_374), pytest.raises(OptionError, match=r"would take 16,385 bytes .* the limit is 16,384"):
+        app.scheduler.enqueue(plain, 3)
+
+
 def test_a_log_context_that_cannot_be_stored_is_refused_by_its_key(app: JobRunr) -> None:
     with log_context(tenant="a", order=Order(1)), pytest.raises(OptionError, match="for 'order': an Order has no form"):
         app.scheduler.enqueue(plain, 3)

@@ -16,6 +16,7 @@ from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
 from jobrunr.jobs import JobUpdate
+from jobrunr.server import recorder as recorder_module
 from jobrunr.server.recorder import Recorder
 from jobrunr.server.run import Outcome, claim_of, outcome
 from jobrunr.settings import Settings
@@ -46,6 +47,69 @@ def test_a_line_of_log_is_filled_in_as_in_the_standard_library_and_never_fails_t
         "ada has 2",
         "%d of them ('many',)",
         "100 %",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [("x" * 70_000, "it takes 70,002 bytes, of 65,536 at most"), (None, "1,000 keys")]
+)
+def test_metadata_that_is_too_large_is_refused(value: Any, says: str) -> None:
+    with job_context() as context:
+        for number in range(1000):
+            context.metadata[str(number)] = number
+        context.metadata["0"] = "x" * 65_534
+        with pytest.raises(ValueError, match=says):
+            context.metadata["0" if value else "one more"] = value
+
+
+def test_progress_does_not_count_without_end() -> None:
+    with job_context() as context:
+        bar = context.progress(total=2**53)
+        bar.set(2**53)
+        with pytest.raises(ValueError, match="9,007,199,254,740,992"):
+            bar.advance()
+        with pytest.raises(ValueError, match="9,007,199,254,740,992"):
+            context.progress(total=10**5000)
+
+
+class Away(MemoryStorageProvider):
+    """Takes no notes while it is away."""
+
+    is_away = True
+
+    def append(self, records: Sequence[RunRecord]) -> frozenset[JobId]:
+        if self.is_away:
+            raise StorageUnavailableError("memory", "the test says so")
+        return super().append(records)
+
+
+def test_lines_without_end_do_not_fill_the_memory_while_the_storage_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recorder_module, "MOST_UNWRITTEN", 1000)
+    storage = Away()
+    recorder = Recorder(storage, JobFilters(), Settings(max_log_lines=10_000_000), refused=lambda claim: None)
+    (job,) = running(storage, 1)
+
+    for number in range(10_000):
+        recorder.log(job, storage.now(), logging.INFO, f"{number:0100}")
+        if number % 1000 == 500:
+            with pytest.raises(StorageUnavailableError):
+                recorder.tick()
+            monkeypatch.setattr(recorder, "_written_at", 0.0)
+    assert sum(notes.size for notes in recorder._notes.values()) < 1200
+    storage.is_away = False
+    while not recorder.is_empty:
+        recorder.tick()
+    recorder.log(job, storage.now(), logging.INFO, "heard again")
+    monkeypatch.setattr(recorder, "_written_at", 0.0)
+    recorder.tick()
+
+    kept = [line.message for line in storage.logs(job.id)]
+    assert kept[:11] == [f"{number:0100}" for number in range(11)]
+    assert kept[11:] == [
+        "9,989 lines were left out here: the storage did not take them as fast as they came.",
+        "heard again",
     ]
 
 

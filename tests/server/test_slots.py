@@ -35,7 +35,7 @@ def test_tasks_that_jobs_leave_behind_are_cancelled_when_the_server_stops(app: J
     eventually(lambda: jobs.seen["left"] == ["tidied up"])
 
 
-@pytest.mark.parametrize("end", RunEnd)
+@pytest.mark.parametrize("end", [RunEnd.TAKEN_AWAY, RunEnd.SERVER_STOPS])
 def test_a_coroutine_that_is_told_to_end_before_it_begins_leaves_its_slot(
     app: JobRunr, finished: Finished, end: RunEnd, monkeypatch: pytest.MonkeyPatch
 ) -> None:

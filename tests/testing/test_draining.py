@@ -239,6 +239,12 @@ def test_filters_are_called(clock: TestClock) -> None:
     assert watch.changes == [(JobState.PROCESSING, JobState.FAILED), (JobState.FAILED, JobState.SCHEDULED)]
 
 
+def test_a_job_that_wants_a_process_and_has_a_time_limit_runs_here_and_takes_its_time(app: JobRunr) -> None:
+    app.scheduler.options(execution="process", timeout=0.001).enqueue(jobs.take_time_and_say_where, 0.01)
+
+    assert [job.result for job in drain(app)] == [threading.get_ident()]
+
+
 def test_nothing_is_left_behind(app: JobRunr) -> None:
     handlers = list(logging.getLogger().handlers)
     threads = set(threading.enumerate())

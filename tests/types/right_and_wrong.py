@@ -190,7 +190,10 @@ def options() -> None:
     assert_type(order.enqueue(send_welcome, "ada@example.org"), JobId)
     jobs.options(retry=FixedDelays(5, 5, 60), retry_on=[OSError]).schedule(tomorrow, clean_up, 30)
     jobs.options(delete_succeeded_after=timedelta(days=7)).enqueue_many(clean_up, [1, 2])
+    jobs.options(timeout="90s", execution="process").options(timeout=timedelta(hours=1), execution="thread")
 
+    jobs.options(execution="fork")  # wrong: neither of the two
+    jobs.options(timeout=[5])  # wrong: no duration
     jobs.options(retries="3")  # wrong: not a number
     jobs.options(tenant="a")  # wrong: no option has this name
     jobs.options(queue=5)  # wrong: not a text

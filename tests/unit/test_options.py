@@ -25,6 +25,8 @@ options = st.builds(
     queue=st.none() | st.text(min_size=1, max_size=MAX_QUEUE_LENGTH).filter(str.isprintable),
     priority=st.none() | st.integers(-32768, 32767),
     purge_deleted_after=st.none() | st.timedeltas(min_value=timedelta(0)),
+    timeout=st.none() | st.timedeltas(min_value=timedelta(microseconds=1)),
+    execution=st.sampled_from([None, "thread", "process"]),
 )
 
 
@@ -65,6 +67,9 @@ class TestChecking:
             {"labels": tuple("abcdefghij")},
             {"delete_failed_after": timedelta(0)},
             {"delete_succeeded_after": timedelta.max},
+            {"timeout": timedelta(microseconds=1)},
+            {"execution": "thread"},
+            {"execution": "process"},
         ],
         ids=str,
     )
@@ -100,6 +105,10 @@ class TestChecking:
             {"delete_succeeded_after": timedelta(microseconds=-1)},
             {"delete_failed_after": 60},
             {"purge_deleted_after": "3d"},
+            {"timeout": timedelta(0)},
+            {"timeout": 5},
+            {"execution": "processes"},
+            {"execution": ["thread"]},
         ],
         ids=str,
     )
@@ -107,6 +116,16 @@ class TestChecking:
         (name,) = wrong
         with pytest.raises(OptionError, match=name):
             JobOptions(**wrong)
+
+    @pytest.mark.parametrize("timeout", [timedelta(seconds=90), 90, 90.0, "90s", "1m30s"])
+    def test_a_time_limit_is_written_like_other_durations(self, timeout: Any) -> None:
+        marked = options_of(job(timeout=timeout)(lambda: None))
+        assert marked is not None and marked.timeout == timedelta(seconds=90)
+
+    @pytest.mark.parametrize("timeout", ["soon", -1, 0, True, float("nan"), "1e400"])
+    def test_what_is_no_time_limit_is_refused(self, timeout: Any) -> None:
+        with pytest.raises(OptionError, match=r"timeout cannot be .* it is a duration above zero"):
+            job(timeout=timeout)(print)
 
     def test_a_wrong_option_is_refused_where_it_is_written(self) -> None:
         with pytest.raises(OptionError, match=r"labels is a list of texts; write labels=\['mail'\]"):

@@ -11,7 +11,8 @@ import pytest
 
 from jobrunr import JobRunr
 from jobrunr.errors import SettingsError, UnknownSettingError, WrongSettingError
-from jobrunr.settings import Settings, change_settings, describe_settings, load_settings
+from jobrunr.setting_descriptions import describe_settings
+from jobrunr.settings import Settings, change_settings, load_settings
 from jobrunr.settings_in_code import ApplicationSettings
 
 NOWHERE = Path("/")

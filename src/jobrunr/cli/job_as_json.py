@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from jobrunr.history import StateChange
-from jobrunr.job_texts import labels_of, metadata_of, progress_of, read
+from jobrunr.job_texts import extras_of, labels_of, metadata_of, progress_of, read
 from jobrunr.jobs import Job
 from jobrunr.progress import PROGRESS
 from jobrunr.storage.contract import LogLine
@@ -29,7 +29,10 @@ def job_as_json(job: Job, logs: Sequence[LogLine] | None = None, kept: Mapping[s
     brief = {name: getattr(job, name) for name in _AS_IT_IS} | {"target": job.target, "labels": labels_of(job)}
     if logs is None or kept is None:
         return brief
+    extras = extras_of(job)
     return brief | {
+        "execution": extras.execution,
+        "timeout": None if extras.timeout is None else extras.timeout.total_seconds(),
         "arguments": read(job.details.arguments),
         "history": [_change(change) for change in job.history],
         "logs": [msgspec.to_builtins(line) for line in logs],

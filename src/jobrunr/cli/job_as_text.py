@@ -26,7 +26,7 @@ from jobrunr.cli.output import (
 )
 from jobrunr.durations import format_duration
 from jobrunr.history import StateChange
-from jobrunr.job_texts import arguments_as_code, cut, labels_of, metadata_of, progress_of
+from jobrunr.job_texts import arguments_as_code, cut, labels_of, metadata_of, progress_of, way_of_running
 from jobrunr.jobs import Job, JobDetails
 from jobrunr.progress import Progress
 from jobrunr.states import FINISHED, JobState
@@ -66,6 +66,8 @@ def _labelled(job: Job, kept: Mapping[str, str], now: datetime) -> Iterator[tupl
     if labels := labels_of(job):
         yield "labels", ", ".join(labels)
     yield "retries", f"{min(job.failures, job.retries)} of {job.retries} used"
+    if way := way_of_running(job):
+        yield "runs", way
     if job.state is JobState.SCHEDULED and job.run_at is not None:
         yield "due", f"{moment(job.run_at)}, {_distance(job.run_at, now)}"
     if job.state is JobState.PROCESSING and job.server_name is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -17,14 +17,14 @@ from jobrunr.cli.options import json_option, storage_options
 from jobrunr.cli.output import age, columns, moment, pad, print_json, printable, size, state_name, table, zone
 from jobrunr.cli.verb import Verb
 from jobrunr.errors import StorageUnavailableError
-from jobrunr.server_record import ServerRecord
+from jobrunr.server_record import STUCK, ServerRecord
 from jobrunr.states import JobState
 from jobrunr.storage.contract import StorageProvider
 
 WATCH_SECONDS = 1.0
 
 PROBLEMS = (PROBLEM,)
-"""The notes in the storage that tell of problems."""
+"""The notes in the storage that tell of problems of all."""
 
 _EXAMPLES = (
     ("Look once", "jobrunr status --url sqlite:///shop.db"),
@@ -87,8 +87,15 @@ def read_status(storage: StorageProvider, timeout: timedelta) -> Status:
         backlog_age=None if oldest is None else max(0.0, (now - oldest).total_seconds()),
         servers=servers,
         master=living[0].id if living else None,
-        problems=[problem for problem in (storage.get_metadata(name) for name in PROBLEMS) if problem],
+        problems=list(_problems(storage, servers)),
     )
+
+
+def _problems(storage: StorageProvider, servers: Sequence[ServerRecord]) -> Iterator[str]:
+    notes = [(name, "cluster") for name in PROBLEMS] + [(STUCK, str(server.id)) for server in servers]
+    for name, owner in notes:
+        if problem := storage.get_metadata(name, owner):
+            yield problem
 
 
 def is_silent(server: ServerRecord, now: datetime, timeout: timedelta) -> bool:

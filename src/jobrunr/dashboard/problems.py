@@ -15,7 +15,7 @@ from jobrunr.dashboard.waiting import Waiting
 from jobrunr.durations import format_duration
 from jobrunr.errors import StorageError, StorageUnavailableError
 from jobrunr.recurring_job import RecurringJob
-from jobrunr.server_record import ServerRecord
+from jobrunr.server_record import STUCK, ServerRecord
 from jobrunr.states import JobState
 
 MOST_NAMED = 5
@@ -47,6 +47,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     lost: Lost
     notes: Sequence[str]
     """What the master noted."""
+    stuck: Sequence[str] = ()
+    """What servers noted about jobs that cannot be stopped."""
 
 
 def look(site: Site, counts: Mapping[JobState, int], servers: Sequence[ServerRecord]) -> Facts:
@@ -65,6 +67,7 @@ def look(site: Site, counts: Mapping[JobState, int], servers: Sequence[ServerRec
         waiting=site.waiting.get(),
         lost=site.lost.get(),
         notes=[note for note in [storage.get_metadata(NO_FORECAST)] if note],
+        stuck=[note for server in servers if (note := storage.get_metadata(STUCK, str(server.id)))],
     )
 
 
@@ -74,6 +77,7 @@ def problems(facts: Facts) -> list[Problem]:
         *_no_server(facts),
         *_silent_servers(facts),
         *_unserved_queues(facts),
+        *_stuck(facts),
         *_lost_jobs(facts),
         *_misfits(facts),
         *_halted(facts),
@@ -154,6 +158,18 @@ def _unserved_queues(facts: Facts) -> Iterator[Problem]:
             todo="Start a server that serves them (jobrunr worker --queues), or requeue the jobs elsewhere.",
             links=((f"Jobs in {first}", link("jobs", state=JobState.ENQUEUED, queue=first)),),
             details=_named(unserved),
+        )
+
+
+def _stuck(facts: Facts) -> Iterator[Problem]:
+    if facts.stuck:
+        yield Problem(
+            id="stuck-jobs",
+            what=f"Jobs on {_counted(len(facts.stuck), 'server')} are over their time limit and cannot be stopped.",
+            todo="They have failed, and go on in the background all the same. If they do not end, restart the server. What "
+            'can hang is better run with execution="process".',
+            links=(("Servers", link("servers")),),
+            details=_named(facts.stuck),
         )
 
 

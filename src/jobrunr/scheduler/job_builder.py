@@ -25,6 +25,9 @@ from jobrunr.settings import Settings
 from jobrunr.states import JobState
 from jobrunr.texts import storable
 
+MAX_LOG_CONTEXT_SIZE = 2**14
+"""Bytes of JSON."""
+
 _NO_OPTIONS = JobOptions()
 _NO_ID = JobId(int=0)
 
@@ -211,6 +214,8 @@ def _extras(call: JobOptions, options: JobOptions) -> JobExtras:
         delete_succeeded_after=options.delete_succeeded_after,
         delete_failed_after=options.delete_failed_after,
         purge_deleted_after=options.purge_deleted_after,
+        timeout=options.timeout,
+        execution=options.execution or "thread",
     )
     return NO_EXTRAS if extras == NO_EXTRAS else extras
 
@@ -221,4 +226,10 @@ def _with_log_context(extras: JobExtras, context: Mapping[str, Any]) -> JobExtra
             to_strict_json({key: value})
         except NotStorableError as error:
             raise OptionError(f"The log context cannot be stored with the job, for {key!r}: {error}.") from None
+    size = len(to_strict_json(dict(context)))
+    if size > MAX_LOG_CONTEXT_SIZE:
+        raise OptionError(
+            f"The log context would take {size:,} bytes with each job; the limit is {MAX_LOG_CONTEXT_SIZE:,}. "
+            f"Keep in it what identifies something, and not the thing itself."
+        )
     return msgspec.structs.replace(extras, log_context=dict(context))

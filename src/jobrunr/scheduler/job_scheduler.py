@@ -14,8 +14,8 @@ from jobrunr.declarations import recurring_options
 from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
-from jobrunr.jobs import CarbonWindow, NewJob
-from jobrunr.options import JobOptions, RecurringOptions
+from jobrunr.jobs import CarbonWindow, Execution, NewJob
+from jobrunr.options import JobOptions, RecurringOptions, read_timeout
 from jobrunr.recurring_job import Misfire
 from jobrunr.retries import RetryPolicy
 from jobrunr.scheduler.bulk import CHUNK, BulkWriter
@@ -82,6 +82,8 @@ class JobScheduler(JobSteering):
         delete_succeeded_after: timedelta | None = None,
         delete_failed_after: timedelta | None = None,
         purge_deleted_after: timedelta | None = None,
+        timeout: timedelta | float | str | None = None,
+        execution: Execution | None = None,
         zone: str | None = None,
         misfire: Misfire | str | None = None,
         max_concurrent: int | None = None,
@@ -103,6 +105,8 @@ class JobScheduler(JobSteering):
             queue: the queue it waits in.
             priority: higher goes first; 0 is normal.
             delete_succeeded_after, delete_failed_after, purge_deleted_after: how long the job is kept.
+            timeout: how long a run may take, as a timedelta, in seconds, or as text such as ``"90s"``.
+            execution: ``"thread"`` of the server, or ``"process"``: in a child process of the server.
             zone: of a recurring job, the IANA time zone that its schedule is meant in.
             misfire: of a recurring job, what becomes of runs that were missed because no server was up: ``"skip"`` leaves
                 them out, ``"one"`` makes up for the last, ``"all"`` for all of them, the oldest first.
@@ -129,6 +133,8 @@ class JobScheduler(JobSteering):
             delete_succeeded_after=delete_succeeded_after,
             delete_failed_after=delete_failed_after,
             purge_deleted_after=purge_deleted_after,
+            timeout=read_timeout(timeout),
+            execution=execution,
         )
         recurring = recurring_options(
             id=None if id is None else str(id),

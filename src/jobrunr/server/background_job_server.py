@@ -29,9 +29,12 @@ from jobrunr.server.forecasts import Forecasts
 from jobrunr.server.membership import Membership, this_process
 from jobrunr.server.outage import Outage
 from jobrunr.server.performer import Performer
+from jobrunr.server.processes.child import is_job_process
+from jobrunr.server.processes.pool import JobProcesses
 from jobrunr.server.recorder import Recorder
 from jobrunr.server.run import Run, RunEnd
 from jobrunr.server.service import Service
+from jobrunr.server.stuck import Stuck
 from jobrunr.server.workers import Workers
 from jobrunr.settings import Settings
 from jobrunr.storage.contract import Claim, Listener, Retention, StorageProvider
@@ -90,7 +93,14 @@ class BackgroundJobServer:
         self._performer = performer
         self._recorder = Recorder(storage, filters, settings, refused=self._take_away, figures=figures)
         workers = settings.workers or WORKERS_PER_CPU * _cpus()
-        self._workers = Workers(workers, self._performer, self._recorder.complete, hungry=self._feed)
+        self._workers = Workers(
+            workers,
+            self._performer,
+            self._recorder.complete,
+            hungry=self._feed,
+            processes=JobProcesses(settings.job_processes or _cpus(), settings, self._recorder),
+            most_stuck=workers if settings.max_stuck_threads is None else settings.max_stuck_threads,
+        )
         self._membership = Membership(
             storage,
             this_process(settings.server_name, workers, settings.queues, settings.server_tags, version),
@@ -124,6 +134,11 @@ class BackgroundJobServer:
         """
         if self._services:
             raise RuntimeError("This server was started before. Make a new one with jobrunr.server().")
+        if is_job_process():
+            raise RuntimeError(
+                "This process runs a job of a server, and has imported a module that starts another. "
+                'Start it behind `if __name__ == "__main__":`, or in a module of its own.'
+            )
         self._declaring.register()
         self._listener = self._storage.listener(self._settings.queues)
         self._timetable = self._storage.timetable_listener()
@@ -155,14 +170,13 @@ class BackgroundJobServer:
 
     def _stop_in_order(self, grace: float | None) -> int:
         grace = self._settings.shutdown_grace.total_seconds() if grace is None else grace
-        fetcher, recorder, heartbeat, cancellation = self._services[:4]
+        fetcher, recorder, heartbeat, *watching = self._services[:6]
         fetcher.stop()
         self._hand_back(self._workers.take_back(older_than=0.0))
         late = self._wait_for_runs(grace)
         self._hand_back(self._workers.give_up())
-        for duty in self._duties:
-            duty.stop(timeout=5)
-        cancellation.stop(timeout=5)
+        for service in (*self._duties, *watching):
+            service.stop(timeout=5)
         self._write_what_is_left()
         recorder.stop(timeout=LAST_WRITES)
         self._leave()
@@ -218,7 +232,7 @@ class BackgroundJobServer:
             self._membership,
             self._workers,
             self._recorder,
-            begin=lambda job: Run(job, JobContext(job, self._recorder, self._clock)),
+            begin=lambda job: Run(job, JobContext(job, self._recorder, self._clock), self._workers.limits.watch),
             hand_back=self._hand_back,
             queues=frozenset(settings.queues),
             poll_interval=settings.poll_interval.total_seconds(),
@@ -226,6 +240,10 @@ class BackgroundJobServer:
         self._duties = self._make_duties()
         recorder = self._service("recorder", self._recorder.tick)
         self._recorder.wake = recorder.wake
+        limits = self._service("time-limits", self._workers.limits.tick)
+        self._workers.limits.wake = limits.wake
+        stuck = self._service("stuck", Stuck(self._storage, self._membership, self._workers).tick)
+        self._workers.stuck_changed = stuck.wake
         self._services = [
             Service("fetcher", fetcher.tick, self._outage, self._listener),
             recorder,
@@ -236,6 +254,8 @@ class BackgroundJobServer:
                 longest_delay=settings.heartbeat_interval.total_seconds(),
             ),
             self._service("cancellation", self._cancellation.tick),
+            limits,
+            stuck,
             *self._duties,
         ]
 

@@ -9,10 +9,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from jobrunr.clock import Clock
 from jobrunr.context import enter
-from jobrunr.errors import JobCancelledError, ServerLostError, UnreadableJobError
+from jobrunr.durations import format_duration
+from jobrunr.errors import JobCancelledError, JobProcessDiedError, JobTimeoutError, ServerLostError, UnreadableJobError
 from jobrunr.filters import JobFilters
+from jobrunr.history import ExceptionRecord
 from jobrunr.jobs import Job, JobExtras
 from jobrunr.log_context import enter_log_context
 from jobrunr.options import JobOptions
@@ -30,6 +34,11 @@ from jobrunr.retries import (
 )
 from jobrunr.serialization import encode_result
 from jobrunr.server.failure import MAX_MESSAGE_LENGTH, record_exception
+from jobrunr.server.interrupting import JobInterrupted
+from jobrunr.server.processes.exceptions import rebuild
+from jobrunr.server.processes.messages import Order, Raised
+from jobrunr.server.processes.names import name_of_activator
+from jobrunr.server.processes.pool import JobProcesses
 from jobrunr.server.run import Outcome, Run, RunEnd, outcome
 from jobrunr.settings import Settings
 from jobrunr.texts import message_of, storable
@@ -68,8 +77,14 @@ class Performer:
         self._retry = retry
         self._clock = clock
 
+    def is_for_process(self, job: Job) -> bool:
+        """Whether a job wants a process of its own."""
+        return job.extras_json is not None and _extras_or_none(job).execution == "process"
+
     def is_coroutine(self, job: Job) -> bool | None:
         """Whether a job runs on the event loop; None when its function has not been looked up yet."""
+        if self.is_for_process(job):
+            return False
         runnable = self._registry.known(job.target)
         return None if runnable is None else runnable.is_coroutine
 
@@ -97,9 +112,10 @@ class Performer:
         run = prepared.run
         filters = self._filters_of(prepared.runnable)
         try:
-            _enter(prepared)
+            _enter(run, prepared.extras)
             filters.processing(run.job)
-            result = prepared.call(*prepared.args, **prepared.kwargs)
+            call = run.limited(prepared.call, self._limit_of(prepared.extras))
+            result = call(*prepared.args, **prepared.kwargs)
             if inspect.iscoroutine(result):
                 result = run_coroutine(run, result)
             return self._succeeded(run, filters, result)
@@ -111,32 +127,99 @@ class Performer:
         run = prepared.run
         filters = self._filters_of(prepared.runnable)
         try:
-            _enter(prepared)
+            _enter(run, prepared.extras)
             filters.processing(run.job)
+            run.begin_call(self._limit_of(prepared.extras))
             result = await prepared.call(*prepared.args, **prepared.kwargs)
             return self._succeeded(run, filters, result)
         except BaseException as error:  # noqa: BLE001 - user code: SystemExit of a job must not end the loop
             return self._ended(run, error)
 
-    def _succeeded(self, run: Run, filters: JobFilters, result: object) -> Outcome:
-        job = run.job
-        result_json = encode_result(job.target, result, self._settings.max_result_size)
-        filters.succeeded(job, result)
-        return outcome(job, succeed(job, self._clock.now(), result_json))
+    def perform_in_process(self, run: Run, processes: JobProcesses) -> Outcome | None:
+        """Let the function be called in a child process, and wait for its end in this thread, in a `contextvars.Context`
+        that the caller made for it. Filters are called here, in the server."""
+        try:
+            if run.job.unreadable is not None:
+                raise UnreadableJobError(run.job.id, run.job.unreadable)
+            runnable = self._registry.resolve(run.job.target)
+            activator = None if runnable.owner is None else name_of_activator(self._activator)
+            filters = self._filters_of(runnable)
+            _enter(run, run.job.extras)
+            filters.processing(run.job)
+            order = Order(msgspec.structs.replace(run.job, past=""), self._clock.now(), activator)
+            end = processes.perform(run, order, self._limit_of(run.job.extras))
+            if isinstance(end, Raised):
+                return self._ended(run, rebuild(end), end.record)
+            result = None if end.result_json is None else msgspec.json.decode(end.result_json)
+            return self._done(run, filters, result, end.result_json)
+        except BaseException as error:  # noqa: BLE001 - user code: filters, and what is imported
+            return self._ended(run, error.with_traceback(None) if isinstance(error, JobProcessDiedError) else error)
 
-    def _ended(self, run: Run, error: BaseException) -> Outcome | None:
-        if run.end is not None and isinstance(error, asyncio.CancelledError | JobCancelledError):
+    def _succeeded(self, run: Run, filters: JobFilters, result: object) -> Outcome | None:
+        return self._done(run, filters, result, encode_result(run.job.target, result, self._settings.max_result_size))
+
+    def _done(self, run: Run, filters: JobFilters, result: object, result_json: str | None) -> Outcome | None:
+        if run.is_over:  # given up meanwhile
+            return None
+        filters.succeeded(run.job, result)
+        return outcome(run.job, succeed(run.job, self._clock.now(), result_json))
+
+    def _limit_of(self, extras: JobExtras) -> timedelta | None:
+        return self._settings.job_timeout if extras.timeout is None else extras.timeout
+
+    def _ended(self, run: Run, error: BaseException, record: ExceptionRecord | None = None) -> Outcome | None:
+        """What becomes of a run that ended with this exception.
+
+        Arguments:
+            record: what is to be kept of the exception, when it comes from another process.
+        """
+        if run.is_over:  # given up meanwhile
+            return None
+        if run.end is RunEnd.TIMED_OUT:
+            return self.timed_out(run, error)
+        if run.end is not None and issubclass(type(error), _TOLD_TO_END):
             return None if run.end is RunEnd.TAKEN_AWAY else self.handed_back(run)
-        return self.failed(run.job, error)
+        return self.failed(run.job, error, record=record)
 
-    def failed(self, job: Job, error: BaseException, by: Author = Author.OWNER) -> Outcome:
-        """What becomes of a job whose run ended with this exception."""
+    def timed_out(self, run: Run, error: BaseException | None = None) -> Outcome:
+        """What becomes of a job whose time was over.
+
+        Arguments:
+            error: how the run ended; None when it could not be stopped, and still goes on.
+        """
+        assert run.limit is not None
+        late = JobTimeoutError(format_duration(run.limit))
+        if error is None:
+            late.__traceback__ = run.call.where() if run.call is not None else None
+        elif issubclass(type(error), _TOLD_TO_END):
+            late.__traceback__ = error.__traceback__  # where it was when its time was over
+            late.__notes__ = getattr(error, "__notes__", [])
+        else:
+            late.__cause__ = error
+        return self.failed(run.job, late)
+
+    def failed(
+        self,
+        job: Job,
+        error: BaseException,
+        by: Author = Author.OWNER,
+        record: ExceptionRecord | None = None,
+    ) -> Outcome:
+        """What becomes of a job whose run ended with this exception.
+
+        Arguments:
+            by: who says so.
+            record: what is to be kept of the exception, when that is known already.
+        """
         runnable = self._registry.known(job.target)
         filters = self._filters_of(runnable)
-        filters.failed(job, error)
-        decision = self._decide(job, runnable, filters, error)
+        record = record or record_exception(error, self._settings.max_traceback_size)
+        try:
+            filters.failed(job, error)
+            decision = self._decide(job, runnable, filters, error)
+        except BaseException as broken:  # noqa: BLE001 - user code: to log an exception is to ask it for its text
+            decision = GiveUp(f"handling the failure raised {class_name(type(broken))}")
         now = self._clock.now()
-        record = record_exception(error, self._settings.max_traceback_size)
         if isinstance(decision, GiveUp):
             why = storable(str(decision.why), MAX_MESSAGE_LENGTH)
             return outcome(job, fail(job, now, why, record, by), final_failure=error)
@@ -209,12 +292,17 @@ def _at_once(job: Job, exception: BaseException, attempt: int, /) -> Retry:
     return Retry(timedelta(0))
 
 
-def _enter(prepared: Prepared) -> None:
-    if prepared.run.end is not None:  # told to end before it began
-        raise JobCancelledError(prepared.run.job.id)
-    enter(prepared.run.context)
-    if prepared.extras.log_context:
-        enter_log_context(prepared.extras.log_context)
+# Asked of its type: an exception may say anything about itself, and raise another one instead.
+_TOLD_TO_END = (asyncio.CancelledError, JobCancelledError, JobInterrupted)
+"""How a run ends that does as it is told."""
+
+
+def _enter(run: Run, extras: JobExtras) -> None:
+    if run.end is not None:  # told to end before it began
+        raise JobCancelledError(run.job.id)
+    enter(run.context)
+    if extras.log_context:
+        enter_log_context(extras.log_context)
 
 
 def _extras_or_none(job: Job) -> JobExtras:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+import msgspec
+
 from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
@@ -36,15 +38,42 @@ _ENDS = frozenset({JobState.SUCCEEDED, JobState.FAILED})
 BREATH = 0.1
 """Seconds between two writes of log lines and progress only; an outcome is written at once."""
 
+MOST_UNWRITTEN = 2**26
+"""Characters of logs that are kept in memory while the storage does not take them; of more, only the number is kept."""
+
 
 class _Notes:
     """What one run wants kept and is not written yet."""
 
-    __slots__ = ("data", "logs")
+    __slots__ = ("data", "left_out", "logs", "place")
 
     def __init__(self) -> None:
         self.logs: list[LogLine] = []
         self.data: dict[str, str] = {}
+        self.left_out = 0
+        """Lines, for want of memory."""
+        self.place: LogLine | None = None
+        """Where the first of them would have stood."""
+
+    def add(self, newer: _Notes) -> None:
+        """What the same run wants kept besides."""
+        self.logs += newer.logs
+        self.data.update(newer.data)
+        self.left_out += newer.left_out
+        self.place = self.place or newer.place
+
+    def lines(self) -> tuple[LogLine, ...]:
+        """What is to be written of the log."""
+        if self.place is None:
+            return tuple(self.logs)
+        lines = "1 line was" if self.left_out == 1 else f"{self.left_out:,} lines were"
+        note = f"{lines} left out here: the storage did not take them as fast as they came."
+        return (*self.logs, msgspec.structs.replace(self.place, message=note))
+
+    @property
+    def size(self) -> int:
+        """How much text of the log there is, about."""
+        return sum(len(line.message) for line in self.logs)
 
 
 class Recorder:
@@ -75,6 +104,8 @@ class Recorder:
         # Held more than once by a thread in which a finalizer logs while it keeps a line: the collector runs anywhere.
         self._lock = threading.RLock()
         self._notes: dict[Claim, _Notes] = {}
+        self._size = 0
+        """How much text of logs is not written yet, about."""
         self._lines: dict[Claim, int] = {}
         self._outcomes: list[Outcome] = []
         self._written_at = 0.0
@@ -101,9 +132,15 @@ class Recorder:
                     logging.WARNING,
                     f"The log ends here: {limit} lines are kept of each attempt (max_log_lines).",
                 )
-            text = storable_line(message, self._settings.max_log_line_size)
             first = not self._notes
-            self._notes_of(claim).logs.append(LogLine(job.attempts, seq, at, level, text))
+            notes = self._notes_of(claim)
+            if self._size > MOST_UNWRITTEN:
+                notes.left_out += 1
+                notes.place = notes.place or LogLine(job.attempts, seq, at, logging.WARNING, "")
+            else:
+                text = storable_line(message, self._settings.max_log_line_size)
+                notes.logs.append(LogLine(job.attempts, seq, at, level, text))
+                self._size += len(text)
         if first:
             self.wake()
 
@@ -162,7 +199,7 @@ class Recorder:
                 self._empty.notify_all()
                 return max(pause, 0.001) if self._notes else 60.0
             outcomes = self._take_outcomes()
-            notes, self._notes = self._notes, {}
+            notes, self._notes, self._size = self._notes, {}, 0
             self._writing = True
         try:
             self._write_notes(notes)
@@ -189,7 +226,7 @@ class Recorder:
         if not notes:
             return
         self._written_at = time.monotonic()
-        records = [RunRecord(claim=claim, logs=tuple(n.logs), data=n.data) for claim, n in notes.items()]
+        records = [RunRecord(claim=claim, logs=n.lines(), data=n.data) for claim, n in notes.items()]
         kept = self._append(records)
         for claim in notes:
             if claim.job_id not in kept:
@@ -271,6 +308,6 @@ class Recorder:
                 if older is None:
                     notes[claim] = newer
                 else:
-                    older.logs += newer.logs
-                    older.data.update(newer.data)
+                    older.add(newer)
             self._notes = notes
+            self._size = sum(kept.size for kept in notes.values())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from datetime import timedelta
 from enum import Enum, auto
 from itertools import pairwise
 from typing import Any
@@ -12,6 +14,7 @@ import msgspec
 
 from jobrunr.context import JobContext
 from jobrunr.jobs import Job, JobUpdate
+from jobrunr.server.interrupting import InterruptibleCall
 from jobrunr.states import JobState
 from jobrunr.storage.contract import Claim
 
@@ -23,23 +26,41 @@ class RunEnd(Enum):
     """The job was deleted, or given to another server: nothing more is recorded."""
     SERVER_STOPS = auto()
     """It is handed back unharmed."""
+    TIMED_OUT = auto()
+    """It took longer than it may, and has failed."""
 
 
 class Run:
-    """What the threads of a server share about a job that they claimed."""
+    """What the threads of a server share about a job that they claimed.
 
-    def __init__(self, job: Job, context: JobContext) -> None:
+    Arguments:
+        job: as it was claimed.
+        context: what the job sees of itself.
+        watch: is told when the call of a run with a time limit begins; None where nobody minds limits.
+    """
+
+    def __init__(self, job: Job, context: JobContext, watch: Callable[[Run], None] | None = None) -> None:
         self.job = job
         self.context = context
+        self._watch = watch
         self.claimed_at = time.monotonic()
         self.begun_at = 0.0
         self.end: RunEnd | None = None
         self.is_over = False
         """An outcome was decided (or given up on): later ones are ignored."""
+        self.is_abandoned = False
+        """It cannot be stopped, and goes on although it is over."""
         self.given_back = False
         """The outcome was to hand the job back."""
         self.task: asyncio.Task[Any] | None = None
         """What to cancel, once a coroutine runs."""
+        self.call: InterruptibleCall | None = None
+        """What to interrupt, once a function with a time limit runs in a thread."""
+        self.stop: Callable[[], None] | None = None
+        """What to do in order to stop it, once it runs in a process of its own."""
+        self.limit: timedelta | None = None
+        self.deadline = float("inf")
+        """When its time is over; of interest once its call has begun, if it has a limit."""
 
     @property
     def claim(self) -> Claim:
@@ -52,11 +73,32 @@ class Run:
         return self.begun_at > 0
 
     def cancel(self, end: RunEnd) -> None:
-        """Tell the run to end: a coroutine is cancelled where it awaits, a function can ask its context."""
+        """Tell the run to end: a coroutine is cancelled where it awaits, a function can ask its context, and what runs in a
+        process of its own is stopped."""
         self.end = self.end or end
         self.context.cancel()
         if self.task is not None:
             self.task.get_loop().call_soon_threadsafe(self.task.cancel)
+        stop = self.stop
+        if stop is not None:
+            stop()
+
+    def begin_call(self, limit: timedelta | None) -> None:
+        """From now on the time counts."""
+        if limit is not None and self._watch is not None:
+            self.limit = limit
+            self._watch(self)
+
+    def limited(self, call: Callable[..., Any], limit: timedelta | None) -> Callable[..., Any]:
+        """A function to be called now in place of this one, which can be interrupted when its time is over."""
+        if limit is not None and self._watch is not None:
+            call = self.call = InterruptibleCall(call)
+            self.begin_call(limit)
+        return call
+
+    def interrupt(self) -> bool:
+        """Raise an exception in a function that runs in a thread. Whether there is nothing more to do; if not, try again."""
+        return self.call is None or self.call.interrupt()
 
 
 def claim_of(job: Job) -> Claim:

@@ -5,27 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from jobrunr.errors import JobCancelledError
+from jobrunr.server.job_loop import JobLoop
 from jobrunr.server.performer import Performer, Prepared
+from jobrunr.server.processes.pool import JobProcesses
 from jobrunr.server.run import Outcome, Run, RunEnd
+from jobrunr.server.time_limits import TimeLimits
 from jobrunr.storage.contract import Claim
 
 T = TypeVar("T")
 
 SHORTEST = 1e-5
 """Seconds; no job is taken for shorter."""
-
-LAST_STEPS = 0.4
-"""Seconds that cancelled tasks have to tidy up when a server stops."""
 
 _log = logging.getLogger("jobrunr.server")
 
@@ -40,14 +38,24 @@ class Workers:
         performer: knows how to run one.
         complete: receives each outcome.
         hungry: is called, once, when it gets empty here after `tell_when_hungry`; must not block.
+        processes: in which jobs run that want one.
+        most_stuck: how many slots are replaced while what runs in them cannot be stopped.
     """
 
     def __init__(
-        self, slots: int, performer: Performer, complete: Callable[[Outcome], None], hungry: Callable[[], None]
+        self,
+        slots: int,
+        performer: Performer,
+        complete: Callable[[Outcome], None],
+        hungry: Callable[[], None],
+        *,
+        processes: JobProcesses,
+        most_stuck: int,
     ) -> None:
         self.slots = slots
         self._performer = performer
         self._complete = complete
+        self._processes = processes
         self._hungry = hungry
         self._hungry_at: int | None = None
         self._lock = threading.Lock()
@@ -56,15 +64,19 @@ class Workers:
         self._running: set[Run] = set()
         """Runs, not jobs: a job may be here twice, once as its present run and once as one that was taken away and goes on.
         The jobs of one claim share their token."""
-        self._closing = False
         self._duration = 0.0
         self._inbox: SimpleQueue[Run | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._idle_threads = 0
-        self._loop_lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._loop_thread: threading.Thread | None = None
+        self._loop = JobLoop()
         self._quiet = threading.Condition(self._lock)
+        self._most_stuck = most_stuck
+        self._stuck: set[Run] = set()
+        """Runs that are over as far as anybody is concerned, and go on all the same."""
+        self.limits = TimeLimits(self._abandon)
+        """Watches over runs that have a time limit."""
+        self.stuck_changed: Callable[[], None] = lambda: None
+        """Is called when there are more or fewer stuck runs; set by whoever shows them."""
 
     # -- from the fetcher
 
@@ -123,6 +135,12 @@ class Workers:
             run.cancel(end)
         return run is not None or waiting is not None
 
+    @property
+    def stuck(self) -> tuple[Run, ...]:
+        """Runs whose time is over and which cannot be stopped."""
+        with self._lock:
+            return tuple(self._stuck)
+
     # -- stopping
 
     def wait_until_quiet(self, timeout: float) -> bool:
@@ -136,18 +154,15 @@ class Workers:
             left = [run for run in self._running if not run.is_over]
             for run in left:
                 run.is_over = True
+        self._processes.kill()  # before others may take the jobs
         return left
 
     def close(self) -> None:
         """Let the threads and the event loop end. A thread in a job that does not end is left behind, as a daemon."""
-        self._closing = True
         for _ in self._threads:
             self._inbox.put(None)
-        if self._loop is not None:
-            with suppress(RuntimeError):  # it is closed already
-                self._loop.call_soon_threadsafe(self._loop.stop)
-        if self._loop_thread is not None:
-            self._loop_thread.join(timeout=1)
+        self._loop.close()
+        self._processes.close()
 
     # -- slots
 
@@ -180,6 +195,11 @@ class Workers:
 
     def _end(self, run: Run, outcome: Outcome | None) -> None:
         """A run is over: its slot is free, and its outcome is to be written unless it was taken away or given up."""
+        if run.limit is not None:
+            self.limits.forget(run)
+        if run.is_abandoned:
+            self._end_abandoned(run)
+            return
         with self._lock:
             is_wanted = not run.is_over and run.end is not RunEnd.TAKEN_AWAY
             run.is_over = True
@@ -189,13 +209,50 @@ class Workers:
             self._running.discard(run)
             self._free += 1
             self._duration = _moving_mean(self._duration, time.monotonic() - run.begun_at)
-            if not self._waiting and not self._running:
-                self._quiet.notify_all()
-            hungry = self._hungry_at is not None and len(self._waiting) <= self._hungry_at
-            if hungry:
-                self._hungry_at = None
+            hungry = self._is_hungry()
         if hungry:
             self._hungry()
+
+    def _is_hungry(self) -> bool:
+        """With the lock held, when a run has left: whether the fetcher is to be told. Tells those who wait for quiet."""
+        if not self._waiting and not self._running:
+            self._quiet.notify_all()
+        hungry = self._hungry_at is not None and len(self._waiting) <= self._hungry_at
+        if hungry:
+            self._hungry_at = None
+        return hungry
+
+    def _abandon(self, run: Run) -> None:
+        """A run cannot be stopped. It has failed, as far as anybody is concerned, and another gets its slot."""
+        with self._lock:
+            if run.is_over:
+                return
+            run.is_over = run.is_abandoned = True
+            self._running.discard(run)
+            self._stuck.add(run)
+            is_replaced = len(self._stuck) <= self._most_stuck
+            self._free += is_replaced
+            hungry = self._is_hungry()
+        _log.error(
+            "job %s (%s) is over its time limit and cannot be stopped; it goes on in the background, %s",
+            *(run.job.id, run.job.name),
+            "and a new worker takes its place" if is_replaced else "and takes the place of a worker (max_stuck_threads)",
+        )
+        if run.end is not RunEnd.TAKEN_AWAY:
+            self._complete(self._performer.timed_out(run))
+        self.stuck_changed()
+        self.submit(())
+        if hungry:
+            self._hungry()
+
+    def _end_abandoned(self, run: Run) -> None:
+        """A run that was given up has come to its end at last, and nobody wants to know how."""
+        with self._lock:
+            self._stuck.remove(run)
+            self._free += len(self._stuck) >= self._most_stuck
+        _log.info("job %s (%s), which could not be stopped, has ended", run.job.id, run.job.name)
+        self.stuck_changed()
+        self.submit(())
 
     def _next_or_idle(self) -> Run | None:
         """The next run for the thread that just ended one; None when it is to wait for one."""
@@ -215,9 +272,7 @@ class Workers:
             thread = threading.Thread(target=self._work, name=f"jobrunr-worker-{len(self._threads) + 1}", daemon=True)
             try:
                 thread.start()
-            except (
-                RuntimeError
-            ) as error:  # the system has none left: a thread that ends a job takes this one, or it goes back
+            except RuntimeError as error:  # none is left: a thread that ends a job takes this one, or it goes back
                 _log.warning("no thread can be started for job %s, which waits: %s", run.job.id, error)
                 return False
             self._threads.append(thread)
@@ -232,9 +287,15 @@ class Workers:
                     self._call_on_loop(self._start_coroutines, [run], [run])
                 else:
                     self._perform(run)
+                if run.is_abandoned:  # another thread has taken the place of this one
+                    self._threads.remove(threading.current_thread())
+                    return
                 run = self._next_or_idle()
 
     def _perform(self, run: Run) -> None:
+        if self._performer.is_for_process(run.job):
+            self._end(run, contextvars.Context().run(self._performer.perform_in_process, run, self._processes))
+            return
         prepared = self._performer.prepare(run)
         if isinstance(prepared, Outcome):
             self._end(run, prepared)
@@ -242,50 +303,17 @@ class Workers:
             self._call_on_loop(self._start_prepared, prepared, [run])
         else:
             # a context of its own, so that what a job sets in context variables ends with the job
-            outcome = contextvars.Context().run(self._performer.perform, prepared, self._run_coroutine)
+            pid = os.getpid()
+            outcome = contextvars.Context().run(self._performer.perform, prepared, self._loop.run)
+            _end_what_was_forked(pid)
             self._end(run, outcome)
 
-    def _run_coroutine(self, run: Run, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """A function returned a coroutine: run it on the loop, and hold this thread meanwhile."""
-        try:
-            loop = self._event_loop()
-        except BaseException:
-            coroutine.close()
-            raise
-        returned = asyncio.run_coroutine_threadsafe(_result_of(run, coroutine), loop).result()
-        if returned.error is not None:
-            raise returned.error
-        return returned.value
-
     # -- the event loop
-
-    def _event_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop, in a thread that starts with the first coroutine."""
-        if self._loop is None:
-            with self._loop_lock:
-                if self._loop is None:
-                    loop = asyncio.new_event_loop()
-                    thread = threading.Thread(target=self._run_loop, args=(loop,), name="jobrunr-event-loop", daemon=True)
-                    thread.start()
-                    self._loop, self._loop_thread = loop, thread
-        return self._loop
-
-    def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        asyncio.set_event_loop(loop)
-        try:
-            while not self._closing:
-                try:
-                    loop.run_forever()
-                except BaseException:  # noqa: BLE001 - user code
-                    _log.exception("a task on the event loop wanted to end the process; the loop goes on")
-            _cancel_what_is_left(loop)
-        finally:
-            loop.close()
 
     def _call_on_loop(self, start: Callable[[T], object], what: T, runs: list[Run]) -> None:
         """Start these runs there; where there cannot be a loop, they fail."""
         try:
-            self._event_loop().call_soon_threadsafe(start, what)
+            self._loop.call(start, what)
         except Exception as error:  # noqa: BLE001 - the system has no file or thread left for a loop
             for run in runs:
                 self._end(run, self._performer.failed(run.job, error))
@@ -305,7 +333,9 @@ class Workers:
     async def _await(self, prepared: Prepared) -> None:
         # Only from here on: a task that is cancelled before its first step takes no step, and would keep its slot for ever.
         prepared.run.task = asyncio.current_task()
+        pid = os.getpid()
         outcome = await self._performer.perform_async(prepared)
+        _end_what_was_forked(pid)
         self._end(prepared.run, outcome)
         self._go_on()
 
@@ -319,37 +349,10 @@ class Workers:
             loop.call_soon(self._start_coroutines, coroutines, context=contextvars.Context())
 
 
-@dataclass
-class _Returned:
-    """How a coroutine ended. As a value, because SystemExit that leaves a task ends the loop of all, and the error of a
-    cancelled one would reach the thread as that of another library."""
-
-    value: Any = None
-    error: BaseException | None = None
-
-
-async def _result_of(run: Run, coroutine: Coroutine[Any, Any, Any]) -> _Returned:
-    run.task = asyncio.current_task()
-    if run.end is not None:  # told to end before there was a task to cancel
-        coroutine.close()
-        return _Returned(error=JobCancelledError(run.job.id))
-    try:
-        return _Returned(value=await coroutine)
-    except BaseException as error:  # noqa: BLE001 - user code
-        return _Returned(error=error)
-
-
-def _cancel_what_is_left(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel the tasks that are left, of jobs that were given back and those that jobs left behind, and let them tidy up."""
-    try:
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            loop.run_until_complete(asyncio.wait(tasks, timeout=LAST_STEPS))
-        loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), LAST_STEPS))
-    except BaseException:  # noqa: BLE001 - user code
-        _log.exception("a task on the event loop did not end well")
+def _end_what_was_forked(pid: int) -> None:
+    """A job that forks returns twice: the second time in a process that is no server, and must not go on as one."""
+    if os.getpid() != pid:
+        os._exit(0)
 
 
 def _moving_mean(mean: float, duration: float) -> float:

@@ -38,7 +38,8 @@ def drain(jobrunr: JobRunr, *, most: int = MOST) -> list[Job]:
 
     Jobs go the way that they go in a server: same order, filters, retries, logs and outcomes. What is scheduled for later,
     retries too, stays: turn the test clock on and drain again. Nobody is asked for a forecast: carbon-aware jobs go by what
-    is known, and otherwise by their preferred time. A job that fails is no error here; it is in the list, and
+    is known, and otherwise by their preferred time. Time limits are not kept, and jobs that want a process of their own run
+    in this thread, too: so a debugger can stop in them. A job that fails is no error here; it is in the list, and
     its traceback is logged. What ends a test does end it, also in the middle of a job: Ctrl-C, ``pytest.fail`` and the like.
 
     Arguments:

@@ -13,8 +13,8 @@ from jobrunr.dashboard.showing.brief import name_of
 from jobrunr.dashboard.showing.details import call_of
 from jobrunr.dashboard.site import Site
 from jobrunr.history import StateChange
-from jobrunr.job_texts import labels_of, metadata_of, progress_of, read
-from jobrunr.jobs import Job
+from jobrunr.job_texts import extras_of, labels_of, metadata_of, progress_of, read
+from jobrunr.jobs import Execution, Job
 from jobrunr.progress import Progress
 from jobrunr.states import JobState
 
@@ -99,6 +99,10 @@ class JobInFull(JobInBrief, kw_only=True):
 
     call: str
     """What is called with which arguments, as code."""
+    execution: Execution
+    """Where it runs: in a thread of the server, or in a process of its own."""
+    timeout: float | None
+    """Seconds that a run may take; null for what the server's settings say."""
     arguments: Any
     """By the name of the parameter."""
     result: Any
@@ -119,10 +123,12 @@ def in_brief(site: Site, job: Job) -> JobInBrief:
 
 def in_full(site: Site, job: Job) -> JobInFull:
     """A job with everything, redacted."""
-    kept = site.storage.data(job.id)
+    kept, extras = site.storage.data(job.id), extras_of(job)
     return JobInFull(
         **_brief(site, job),
         call=call_of(site, job),
+        execution=extras.execution,
+        timeout=None if extras.timeout is None else extras.timeout.total_seconds(),
         arguments=read(site.redact("arguments", job.details.arguments)),
         result=None if job.result_json is None else read(site.redact("result", job.result_json)),
         metadata={key: read(site.redact("metadata", value)) for key, value in metadata_of(kept).items()},

@@ -49,6 +49,8 @@ EVERYTHING = {
         delete_succeeded_after=timedelta(minutes=1, microseconds=1),
         delete_failed_after=timedelta(days=400),
         purge_deleted_after=timedelta(0),
+        timeout=timedelta(minutes=1, microseconds=1),
+        execution="process",
         log_context={"request": "r-17", "n": 1, "deep": {"list": [None, True]}},
     ),
 }
