@@ -19,6 +19,7 @@ from jobrunr.storage.contract import StorageProvider
 from jobrunr.storage.sql import SqlStorageProvider
 from jobrunr.storage.sql.database import where
 from jobrunr.testing.factories import a_job, announced, enqueued
+from jobrunr.transitions import delete
 from tests.storage.sql.proxy import Proxy
 from tests.storage.sql_contract import remove_everything
 
@@ -99,6 +100,26 @@ class TestLostConnections:
             began = time.monotonic()
             assert cut_off.get(job.id) == job
             assert 1 <= time.monotonic() - began < 15
+
+    def test_who_is_cut_off_without_a_word_in_a_transaction_does_not_keep_its_locks(
+        self, server: URL, storage: SqlStorageProvider
+    ) -> None:
+        assert server.host is not None
+        job = enqueued(storage)
+        default = 5432 if server.get_backend_name() == "postgresql" else 3306
+        withdrawal = delete(job, storage.now(), "by another")
+        assert withdrawal is not None
+        with (
+            Proxy(server.host, server.port or default) as proxy,
+            SqlStorageProvider(server.set(port=proxy.port), timeout=SECOND) as cut_off,
+            cut_off._dialect.engine.connect() as connection,
+        ):
+            jobs = cut_off._dialect.tables.jobs
+            connection.exec_driver_sql("BEGIN")
+            connection.execute(jobs.update().where(jobs.c.id == job.id).values(reason="never committed"))
+            proxy.freeze()
+            connection.invalidate()
+            assert storage.update([withdrawal]) == {job.id}
 
     def test_a_claim_whose_answer_was_lost_is_answered_by_the_next_one(self, storage: SqlStorageProvider) -> None:
         server, jobs = announced(storage), [a_job(queue="lost") for _ in range(3)]

@@ -200,7 +200,8 @@ def _connect_args(url: URL, timeout: timedelta | None) -> dict[str, Any]:
     }
     if timeout is not None:
         milliseconds = int(timeout.total_seconds() * 1000)
-        options.append(f"-c statement_timeout={milliseconds}")
+        # A client that stopped, or that the network cut off without a word, must not keep its locks until somebody notices.
+        options += [f"-c {name}={milliseconds}" for name in ("statement_timeout", "idle_in_transaction_session_timeout")]
         ours |= {"connect_timeout": max(2, milliseconds // 2000), "tcp_user_timeout": milliseconds}
     ours = {key: value for key, value in ours.items() if key not in url.query}
     return ours | {"options": " ".join([*options, str(url.query.get("options", ""))])}
