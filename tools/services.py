@@ -137,7 +137,8 @@ def at_local_address(database: Database, stack: ExitStack) -> URL:
 
 
 def on_our_own_server(database: Database, stack: ExitStack) -> URL:
-    return stack.enter_context(own_database(stack.enter_context(own_server(database))))
+    print(f"Starting {database.name} ...", flush=True)
+    return stack.enter_context(own_database(stack.enter_context(own_server(database)).url))
 
 
 def with_apt(database: Database, stack: ExitStack) -> URL:
@@ -244,15 +245,14 @@ def is_postgresql(url: URL) -> bool:
 
 
 @contextmanager
-def own_server(database: Database) -> Iterator[URL]:
+def own_server(database: Database) -> Iterator[OwnServer]:
     """A server that runs in a temporary folder, reachable from this machine only, until the end."""
     with TemporaryDirectory(prefix="jobrunr-test-") as folder:
         server = OwnServer(database, Path(folder))
-        print(f"Starting {database.name} on port {server.port} ...", flush=True)
         server.prepare()
         try:
             server.start()
-            yield server.url
+            yield server
         finally:
             server.stop()
 
@@ -266,13 +266,13 @@ class OwnServer:
     """
 
     def __init__(self, database: Database, folder: Path) -> None:
-        self._database = database
+        self.name = database.name
         self._folder = folder
-        self.port = free_port()
-        *self._preparations, self._last = database.own_server(folder, self.port)
+        port = free_port()
+        *self._preparations, self._last = database.own_server(folder, port)
         self._as_user = unprivileged(database.service, folder)
         self._process: subprocess.Popen[bytes] | None = None
-        self.url = database.local[0].set(port=self.port)
+        self.url = database.local[0].set(port=port)
 
     def prepare(self) -> None:
         """Make its files."""
@@ -292,7 +292,7 @@ class OwnServer:
         """Stop it, at once, but cleanly; or send it another signal. It is down when this returns."""
         if self._process is None or self._process.poll() is not None:
             return
-        self._process.send_signal(signum or (signal.SIGINT if self._database.name == "PostgreSQL" else signal.SIGTERM))
+        self._process.send_signal(signum or (signal.SIGINT if self.name == "PostgreSQL" else signal.SIGTERM))
         self._process.wait(PATIENCE)
 
 
