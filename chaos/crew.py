@@ -34,6 +34,8 @@ class Worker:
     def __init__(self, name: str, process: BaseProcess) -> None:
         self.name = name
         self.process = process
+        self.is_leaving = False
+        """Whether it was asked to stop."""
         self._gone_since: float | None = None
         self.faults: list[Fault] = []
 
@@ -68,6 +70,7 @@ class Worker:
 
     def terminate(self) -> None:
         """Ask it to stop."""
+        self.is_leaving = True
         self.process.terminate()
 
     def wait_for_death(self, timeout: float = 60.0) -> None:
@@ -80,11 +83,23 @@ class Worker:
         self.process.join(timeout)
         return self.process.exitcode
 
-    def wait_for_pause(self, timeout: float = 60.0) -> None:
-        """Wait until it has paused itself."""
-        state = Path(f"/proc/{self.process.pid}/stat")
-        eventually(f"{self.name} has paused", lambda: state.read_text().rpartition(")")[2].split()[0] == "T", timeout)
+    @property
+    def is_paused(self) -> bool:
+        """Whether it is stopped, by whomever."""
+        try:
+            status = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8")
+        except OSError:  # it has just ended
+            return False
+        return status.rpartition(")")[2].split()[0] == "T"
+
+    def note_pause(self) -> None:
+        """Take note that it has paused itself."""
         self._gone_since = time.time()
+
+    def wait_for_pause(self) -> None:
+        """Wait until it has paused itself."""
+        eventually(f"{self.name} has paused", lambda: self.is_paused)
+        self.note_pause()
 
     def _gone(self, kind: str) -> None:
         self._gone_since = time.time()
@@ -110,6 +125,7 @@ class Crew(Fleet):
         self.workers: dict[str, Worker] = {}
         self.faults: list[Fault] = []
         """What was done to the storage, or to everybody."""
+        self.shows_logs = True
         self.ledger_path = folder / "ledger"
 
     def fork(self, name: str, *, point: str = "", protocol: str = "", **settings: object) -> Worker:
@@ -135,6 +151,10 @@ class Crew(Fleet):
         workers = [self.fork(name, **settings) for name in names]  # type: ignore[arg-type]
         self.wait_until_up(*names)
         return workers
+
+    def _show_log(self, name: str) -> None:
+        if self.shows_logs:
+            super()._show_log(name)
 
     def all_faults(self) -> list[Fault]:
         """What was done to the storage and to every worker."""

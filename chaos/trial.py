@@ -32,12 +32,16 @@ class Trial:
         url: an empty database, by a way that no fault is on.
         folder: for ledger and logs.
         through: the same database by way of a proxy, for the workers; the same way as ours when None.
+        masters_lost: how many masters may be lost one after the other; each costs one more time-out to notice.
         settings: those of the workers.
     """
 
-    def __init__(self, url: URL, folder: Path, *, through: URL | None = None, **settings: object) -> None:
+    def __init__(
+        self, url: URL, folder: Path, *, through: URL | None = None, masters_lost: int = 1, **settings: object
+    ) -> None:
         self.url = url
         self._stack = ExitStack()
+        self._masters_lost = masters_lost
         self.settings = {
             "heartbeat_interval": "300ms",
             "server_timeout": "2s",
@@ -58,7 +62,7 @@ class Trial:
         silence, interval = (
             parse_duration(str(self.settings[name])).total_seconds() for name in ("server_timeout", "heartbeat_interval")
         )
-        return silence + 3 * interval + SLACK
+        return silence * (1 + self._masters_lost) + 3 * interval + SLACK
 
     def ask(self, function: Callable[..., Any], *args: object, app: JobRunr | None = None, **options: Any) -> JobId:
         """Ask for a job.
@@ -97,10 +101,14 @@ class Trial:
     def wait_until_begun(self, job_id: JobId) -> None:
         eventually(f"{job_id} has begun", lambda: self.begun(job_id) > 0)
 
-    def wait_until_over(self, timeout: float = 60.0) -> None:
+    def is_over(self) -> bool:
+        """Whether every job that is stored has ended."""
+        ends = ", ".join(repr(str(state)) for state in ENDS)
+        return self.crew.query(f"SELECT id FROM jobrunr_jobs WHERE state NOT IN ({ends}) LIMIT 1") == []
+
+    def wait_until_over(self) -> None:
         """Wait until every job that is stored has ended."""
-        unfinished = f"SELECT count(*) FROM jobrunr_jobs WHERE state NOT IN ({', '.join(repr(str(s)) for s in ENDS)})"
-        eventually("all jobs have ended", lambda: self.crew.query(unfinished)[0][0] == 0, timeout, every=0.05)
+        eventually("all jobs have ended", self.is_over, every=0.05)
 
     def evidence(self) -> Evidence:
         """What is known by now."""
