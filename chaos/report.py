@@ -29,7 +29,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     double_effects: int
     """Jobs that took effect more than once, each after its server was lost."""
     rescued: list[float]
-    """For how many seconds jobs were in the hands of servers that were gone."""
+    """For how many seconds jobs were in the hands of servers that were gone, outages included."""
     resumed: list[float]
     """How many seconds after a fault of the storage was over the next job began."""
     objections: list[str]
@@ -52,7 +52,7 @@ def report_on(storm: Storm, seconds: float) -> Report:
         faults=dict(Counter("death at a point" if f.kind in POINTS else f.kind for f in evidence.faults).most_common()),
         attempts_lost=sum(bool(c.exception and c.exception.type == SERVER_LOST) for job in jobs for c in job.history),
         double_effects=sum(count > 1 for count in effects.values()),
-        rescued=sorted(seconds for seconds, _ in trial.watch.recoveries),
+        rescued=sorted(trial.watch.recoveries),
         resumed=_resumed(evidence),
         objections=trial.objections(),
     )

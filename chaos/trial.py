@@ -120,7 +120,7 @@ class Trial:
     def objections(self) -> list[str]:
         """Everything that is not as it should be."""
         found = objections(self.evidence())
-        longest = self.watch.longest()
+        longest = self.watch.longest
         if longest is not None and longest[0] > self.promise:
             seconds, (job_id, _, server) = longest
             found.append(f"late: job {job_id} stayed with {server}, which was gone, for {seconds:.1f} s")

@@ -39,16 +39,12 @@ class Watch:
         self._healed_at = healed_at
         self._orphaned: dict[Hold, float] = {}
         self._failed_at = 0.0
-        self.recoveries: list[tuple[float, Hold]] = []
-        """For how many seconds jobs were in the hands of servers that were gone, those of the past."""
+        self.recoveries: list[float] = []
+        """For how many seconds jobs were in the hands of servers that were gone, outages included."""
+        self.longest: tuple[float, Hold] | None = None
+        """For how many seconds at most, from when the storage was well again, and which job it was."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-
-    def longest(self) -> tuple[float, Hold] | None:
-        """The longest time, of the past and of the present."""
-        now = time.time()
-        present = [(now - self._begin(hold), hold) for hold in self._orphaned]
-        return max([*self.recoveries, *present], default=None)
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK):
@@ -63,17 +59,15 @@ class Watch:
         self._failed_at = before
         now = time.time()
         for hold in [hold for hold in self._orphaned if hold not in held]:
-            self.recoveries.append((now - self._begin(hold), hold))
-            del self._orphaned[hold]
+            self.recoveries.append(now - self._orphaned.pop(hold))
         for hold in held:
             gone_since = self._gone_since(hold[2])
             if gone_since is None:
                 self._orphaned.pop(hold, None)
             elif gone_since < began:
                 self._orphaned[hold] = gone_since
-
-    def _begin(self, hold: Hold) -> float:
-        return max(self._orphaned[hold], self._failed_at, self._healed_at() or time.time())
+                well_since = max(gone_since, self._failed_at, self._healed_at() or now)
+                self.longest = max(self.longest or (0.0, hold), (now - well_since, hold))
 
     def __enter__(self) -> Self:
         self._thread.start()
