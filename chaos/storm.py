@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import URL
 
@@ -28,7 +28,12 @@ WORKERS = 4
 RATE = 150.0
 TIMEOUT = 4.0
 """Seconds until a silent server is dead."""
-SETTINGS = {"heartbeat_interval": "500ms", "server_timeout": f"{TIMEOUT:g}s", "storage_timeout": "2s", "workers": 8}
+SETTINGS: dict[str, Any] = {
+    "heartbeat_interval": "500ms",
+    "server_timeout": f"{TIMEOUT:g}s",
+    "storage_timeout": "2s",
+    "workers": 8,
+}
 
 
 class Storm:

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 MODELS = Path(__file__).parents[1] / "docs" / "model"
 DEPTH = 1_000_000
+PROGRAMS = ("spin", "cc")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def run(command: list[str], folder: str) -> str:
 
 
 def main() -> int:
-    missing = [program for program in ("spin", "cc") if shutil.which(program) is None]
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         print(f"There is no {' and no '.join(missing)} on this machine. On Debian: apt install spin gcc libc6-dev")
         return 2

@@ -35,7 +35,8 @@ def come_back_from_the_dead(trial: Trial, gate: Path, protocol: str) -> None:
     trial.wait_until_over()
 
 
-def test_a_zombie_that_reports_a_success_is_not_heard(trial: Trial, tmp_path: Path) -> None:
+def test_a_zombie_that_reports_a_success_is_not_heard(postgresql: URL, make_trial: MakeTrial, tmp_path: Path) -> None:
+    trial = make_trial(postgresql)
     come_back_from_the_dead(trial, tmp_path / "gate", protocol="")
 
     assert trial.objections() == []
