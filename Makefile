@@ -13,7 +13,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo check test test-all test-quick test-compat bench migration docs links lint types clean
+.PHONY: help demo check test test-all test-quick test-compat bench chaos model migration docs links lint types clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,12 @@ test-compat: $(DEV) ## unit tests and SQLite on the lowest versions allowed, uni
 
 bench: $(DEV) ## measure, beside the raw drivers in the same run
 	@$(BIN)/python tools/services.py $(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(DEV) ## try to break it at random: make chaos STORAGE=mariadb MINUTES=30 SEED=17 (postgresql, 5 minutes, any seed)
+	@$(BIN)/python -m chaos $(if $(STORAGE),--storage $(STORAGE)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+model: $(DEV) ## check the formal model of who owns a job, and that its broken variants fail
+	@$(BIN)/python tools/model.py
 
 migration: $(DEV) ## begin a revision of the tables: make migration NAME="add a column"
 	@$(BIN)/python tools/new_migration.py "$(NAME)"

@@ -137,7 +137,8 @@ def at_local_address(database: Database, stack: ExitStack) -> URL:
 
 
 def on_our_own_server(database: Database, stack: ExitStack) -> URL:
-    return stack.enter_context(own_database(stack.enter_context(own_server(database))))
+    print(f"Starting {database.name} ...", flush=True)
+    return stack.enter_context(own_database(stack.enter_context(own_server(database)).url))
 
 
 def with_apt(database: Database, stack: ExitStack) -> URL:
@@ -244,27 +245,55 @@ def is_postgresql(url: URL) -> bool:
 
 
 @contextmanager
-def own_server(database: Database) -> Iterator[URL]:
+def own_server(database: Database) -> Iterator[OwnServer]:
     """A server that runs in a temporary folder, reachable from this machine only, until the end."""
-    with TemporaryDirectory(prefix="jobrunr-test-") as name:
-        folder, port = Path(name), free_port()
-        *preparations, last = database.own_server(folder, port)
-        as_user = unprivileged(database.service, folder)
-        print(f"Starting {database.name} on port {port} ...", flush=True)
-        for command in preparations:
-            run([*as_user, *command])
-        log = (folder / "log").open("wb")
-        server = subprocess.Popen([*as_user, *last], stdout=log, stderr=log, start_new_session=True)
+    with TemporaryDirectory(prefix="jobrunr-test-") as folder:
+        server = OwnServer(database, Path(folder))
+        server.prepare()
         try:
-            url = database.local[0].set(port=port)
-            wait_for(url, server, folder / "log")
-            yield url
+            server.start()
+            yield server
         finally:
-            server.send_signal(
-                signal.SIGINT if database.name == "PostgreSQL" else signal.SIGTERM
-            )  # both mean: at once, but cleanly
-            server.wait(PATIENCE)
-            log.close()
+            server.stop()
+
+
+class OwnServer:
+    """A database server of our own, which can be stopped and started again.
+
+    Arguments:
+        database: which kind.
+        folder: an empty folder for everything it keeps.
+    """
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.name = database.name
+        self._folder = folder
+        port = free_port()
+        *self._preparations, self._last = database.own_server(folder, port)
+        self._as_user = unprivileged(database.service, folder)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = database.local[0].set(port=port)
+
+    def prepare(self) -> None:
+        """Make its files."""
+        for command in self._preparations:
+            run([*self._as_user, *command])
+
+    def start(self) -> None:
+        """Start it; it answers when this returns."""
+        log = self._folder / "log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*self._as_user, *self._last], stdout=output, stderr=output, start_new_session=True
+            )
+        wait_for(self.url, self._process, log)
+
+    def stop(self, signum: signal.Signals | None = None) -> None:
+        """Stop it, at once, but cleanly; or send it another signal. It is down when this returns."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signum or (signal.SIGINT if self.name == "PostgreSQL" else signal.SIGTERM))
+        self._process.wait(PATIENCE)
 
 
 def unprivileged(user: str, folder: Path) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol, TypeVar, overload
 
 from jobrunr.clock import Clock
@@ -243,17 +244,27 @@ def _traceback_of(error: BaseException) -> str:
 class JobMetadata(MutableMapping[str, Any]):
     """A mapping that is kept with the job: plain JSON values under keys of your choice.
 
-    A value that is read is a copy of what is stored: assign it again to keep what was changed inside it.
+    A value that is read is a copy of what is stored: assign it again to keep what was changed inside it. What earlier
+    attempts have left is fetched at the first look, so that a job that only assigns does not need the storage.
     """
 
     def __init__(self, context: JobContext) -> None:
         self._context = context
-        stored = context._journal.read(context._job)  # noqa: SLF001 - one thing in two classes
-        self._texts = {
-            key.removeprefix(METADATA): value
-            for key, value in stored.items()
-            if key.startswith(METADATA) and value != _REMOVED
-        }
+        self._assigned: dict[str, str] = {}
+
+    @cached_property
+    def _stored(self) -> dict[str, str]:
+        stored = self._context._journal.read(self._context._job)  # noqa: SLF001 - one thing in two classes
+        return {key.removeprefix(METADATA): value for key, value in stored.items() if key.startswith(METADATA)}
+
+    @property
+    def _texts(self) -> dict[str, str]:
+        return {key: value for key, value in (self._stored | self._assigned).items() if value != _REMOVED}
+
+    @property
+    def _may_be_full(self) -> bool:
+        """Whether to count the keys. What is in the storage is not asked for only because a job assigns a few."""
+        return "_stored" in vars(self) or len(self._assigned) >= MAX_KEYS
 
     def __getitem__(self, key: str) -> Any:
         return decode_stored(self._context.id, METADATA + key, self._texts[key], ANYTHING)
@@ -270,13 +281,13 @@ class JobMetadata(MutableMapping[str, Any]):
             raise MetadataError(key, f"{difference}. Use plain JSON data, such as a list in place of a tuple or set")
         if len(text) > MAX_VALUE_SIZE:
             raise MetadataError(key, f"it takes {len(text):,} bytes, of {MAX_VALUE_SIZE:,} at most. {_ELSEWHERE}")
-        if key not in self._texts and len(self._texts) >= MAX_KEYS:
+        if self._may_be_full and key not in self._texts and len(self._texts) >= MAX_KEYS:
             raise MetadataError(key, f"a job has {MAX_KEYS:,} keys at most. {_ELSEWHERE}")
         self._write(key, text.decode())
-        self._texts[key] = text.decode()
 
     def __delitem__(self, key: str) -> None:
-        del self._texts[key]
+        if key not in self._texts:
+            raise KeyError(key)
         self._write(key, _REMOVED)
 
     def __iter__(self) -> Iterator[str]:
@@ -289,6 +300,7 @@ class JobMetadata(MutableMapping[str, Any]):
         return f"JobMetadata({dict(self)!r})"
 
     def _write(self, key: str, value: str) -> None:
+        self._assigned[key] = value
         self._context._journal.put(self._context._job, METADATA + key, value)  # noqa: SLF001
 
 

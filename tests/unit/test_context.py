@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from jobrunr import current_job
+from jobrunr import Job, current_job
 from jobrunr.context import MAX_LOGGED_TRACEBACK_SIZE, JobLog
-from jobrunr.errors import JobRunrError, MetadataError
+from jobrunr.errors import JobRunrError, MetadataError, StorageUnavailableError
 from jobrunr.testing import NotedJournal, job_context
 
 
@@ -83,6 +83,29 @@ def test_a_job_sees_of_its_metadata_what_is_stored(journal: NotedJournal) -> Non
 
         context.metadata["seen"] = [*context.metadata["seen"], 3]
         assert context.metadata["seen"] == journal.metadata["seen"] == [3]
+
+
+class StorageAwayJournal(NotedJournal):
+    def read(self, job: Job) -> dict[str, str]:
+        raise StorageUnavailableError("nowhere", "it is away")
+
+
+def test_a_job_that_only_assigns_metadata_does_not_need_the_storage() -> None:
+    journal = StorageAwayJournal()
+    with job_context(journal=journal) as context:
+        context.metadata["key"] = 1
+
+    assert journal.metadata == {"key": 1}
+
+
+def test_what_was_deleted_is_gone_and_what_was_not_there_cannot_be_deleted(journal: NotedJournal) -> None:
+    with job_context(journal=journal) as context:
+        context.metadata["key"] = 1
+        del context.metadata["key"]
+        with pytest.raises(KeyError):
+            del context.metadata["key"]
+
+        assert dict(context.metadata) == {}
 
 
 @pytest.mark.parametrize(

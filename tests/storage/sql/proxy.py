@@ -1,16 +1,44 @@
-"""A network between a test and a server that can stop to carry anything, without a word."""
+"""A network between a program and a server that does what networks do: it is slow, cuts connections, stops to carry anything
+without a word, and loses the answer to what was done."""
 
 from __future__ import annotations
 
-import selectors
+import asyncio
 import socket
+import struct
 import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+_RESET = struct.pack("ii", 1, 0)  # linger for no time: close() sends a reset in place of an end
+
+
+class Connection:
+    """One connection of a client, and the one to the server that belongs to it."""
+
+    def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
+        self.client = client
+        self.server = server
+        self.is_frozen = False
+        """What is sent is acknowledged and lost, both ways."""
+        self.loses_answer = False
+        """The server has got something whose answer the client must not get."""
+
+    def reset(self) -> None:
+        """Break it off, as a firewall does."""
+        for end in (self.client, self.server):
+            if not end.transport.is_closing():
+                end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                end.transport.abort()
 
 
 class Proxy:
     """Carries bytes between a port of this machine and a server.
+
+    It runs on a thread of its own. What is asked of it has happened when the call returns.
 
     Arguments:
         host, port: where the server is.
@@ -19,10 +47,15 @@ class Proxy:
     def __init__(self, host: str, port: int) -> None:
         self._server = (host, port)
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self._pairs: dict[socket.socket, socket.socket] = {}
-        self._frozen: frozenset[socket.socket] = frozenset()
-        self._closed = False
-        self._thread = threading.Thread(target=self._carry, daemon=True)
+        self._connections: set[Connection] = set()
+        self._delay = 0.0
+        self._refuses = False
+        self._swallows = False
+        self._loses: Callable[[bytes], bool] | None = None
+        self.lost_answers = 0
+        """How many answers were lost on request so far."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._thread.start()
 
     @property
@@ -31,41 +64,137 @@ class Proxy:
         port: int = self._listening.getsockname()[1]
         return port
 
+    # -- what it can do to those who connect
+
     def freeze(self) -> None:
         """From now on what is sent on open connections is acknowledged and lost. New connections work."""
-        self._frozen = frozenset(self._pairs)
+        self._do(self._freeze)
 
-    def _carry(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listening, selectors.EVENT_READ)
-            while not self._closed:
-                for key, _ in selector.select(0.02):
-                    if key.fileobj is self._listening:
-                        client, server = self._listening.accept()[0], socket.create_connection(self._server)
-                        self._pairs = self._pairs | {client: server, server: client}
-                        for end in (client, server):
-                            selector.register(end, selectors.EVENT_READ)
-                        continue
-                    end = key.fileobj
-                    assert isinstance(end, socket.socket)
-                    sent = _receive(end)
-                    if not sent:
-                        selector.unregister(end)
-                    elif end not in self._frozen:
-                        self._pairs[end].sendall(sent)
+    def swallow(self) -> None:
+        """The same, and new connections are no better: they are taken, and nothing comes back."""
+        self._do(self._freeze, swallows=True)
+
+    def cut(self) -> None:
+        """Reset all open connections. New ones work."""
+        self._do(self._cut)
+
+    def refuse(self) -> None:
+        """Reset all connections, and every new one at once."""
+        self._do(self._cut, refuses=True)
+
+    def delay(self, seconds: float) -> None:
+        """Carry everything so much later."""
+        self._do(delay=seconds)
+
+    def lose_answers(self, to: bytes = b"", every: int = 1) -> None:
+        """Hand requests on to the server, and when it answers, reset the connection in place of handing that on.
+
+        Arguments:
+            to: only when this is in the request.
+            every: only each so many such requests.
+        """
+        seen = 0
+
+        def is_next(request: bytes) -> bool:
+            nonlocal seen
+            seen += to in request
+            return to in request and seen % every == 0
+
+        self._do(loses=is_next)
+
+    def heal(self) -> None:
+        """Be a good network again. What was frozen stays as it is: the bytes are gone."""
+        self._do()
+
+    # -- how
+
+    def _do(self, action: Callable[[], None] | None = None, **state: Any) -> None:
+        async def change() -> None:
+            self._delay = state.get("delay", 0.0)
+            self._refuses = state.get("refuses", False)
+            self._swallows = state.get("swallows", False)
+            self._loses = state.get("loses")
+            if action is not None:
+                action()
+
+        self._await(change())
+
+    def _await(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        done: Future[None] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        done.result(timeout=10)
+
+    def _freeze(self) -> None:
+        for connection in self._connections:
+            connection.is_frozen = True
+
+    def _cut(self) -> None:
+        for connection in self._connections:
+            connection.reset()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(asyncio.start_server(self._carry, sock=self._listening))
+        self._loop.run_forever()
+
+    async def _carry(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        try:
+            if self._refuses:
+                raise ConnectionError
+            from_server, to_server = await asyncio.open_connection(*self._server)
+        except OSError:
+            Connection(to_client, to_client).reset()
+            return
+        connection = Connection(to_client, to_server)
+        connection.is_frozen = self._swallows
+        self._connections.add(connection)
+        try:
+            await asyncio.gather(self._requests(connection, from_client), self._answers(connection, from_server))
+        finally:
+            self._connections.discard(connection)
+            connection.reset()
+
+    async def _requests(self, connection: Connection, source: asyncio.StreamReader) -> None:
+        async for sent in _pieces(source):
+            if connection.is_frozen:
+                continue
+            await asyncio.sleep(self._delay)
+            if self._loses is not None and self._loses(sent):
+                connection.loses_answer = True
+            connection.server.write(sent)
+        if not connection.is_frozen:
+            connection.server.close()
+
+    async def _answers(self, connection: Connection, source: asyncio.StreamReader) -> None:
+        async for sent in _pieces(source):
+            if connection.is_frozen:
+                continue
+            if connection.loses_answer:
+                self.lost_answers += 1
+                connection.reset()
+                return
+            await asyncio.sleep(self._delay)
+            connection.client.write(sent)
+        if not connection.is_frozen:
+            connection.client.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._closed = True
+        self._await(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        for end in (self._listening, *self._pairs):
-            end.close()
+        self._loop.close()
+        self._listening.close()
+
+    async def _end(self) -> None:
+        self._loop.remove_reader(self._listening)
+        self._cut()
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
 
 
-def _receive(end: socket.socket) -> bytes:
-    try:
-        return end.recv(65536)
-    except OSError:
-        return b""
+async def _pieces(source: asyncio.StreamReader) -> Any:
+    """What arrives, until the end or a reset."""
+    with suppress(OSError):
+        while sent := await source.read(65536):
+            yield sent

@@ -17,10 +17,11 @@ from sqlalchemy.exc import OperationalError
 
 from jobrunr.errors import StorageError, StorageSetupError, StorageUnavailableError
 from jobrunr.states import JobState
-from jobrunr.storage.contract import StorageProvider
+from jobrunr.storage.contract import Claim, LogLine, RunRecord, StorageProvider
 from jobrunr.storage.sql import SqlStorageProvider
 from jobrunr.storage.sql.database import where
 from jobrunr.testing.factories import a_job, announced, enqueued
+from jobrunr.transitions import delete
 from tests.storage.sql.proxy import Proxy
 from tests.storage.sql_contract import remove_everything
 
@@ -123,6 +124,45 @@ class TestLostConnections:
             assert cut_off.get(job.id) == job
             assert 1 <= time.monotonic() - began < 15
 
+    def test_who_is_cut_off_without_a_word_in_a_transaction_does_not_keep_its_locks(
+        self, server: URL, storage: SqlStorageProvider
+    ) -> None:
+        assert server.host is not None
+        job = enqueued(storage)
+        default = 5432 if server.get_backend_name() == "postgresql" else 3306
+        withdrawal = delete(job, storage.now(), "by another")
+        assert withdrawal is not None
+        with (
+            Proxy(server.host, server.port or default) as proxy,
+            SqlStorageProvider(server.set(port=proxy.port), timeout=SECOND) as cut_off,
+            cut_off._dialect.engine.connect() as connection,
+        ):
+            jobs = cut_off._dialect.tables.jobs
+            connection.exec_driver_sql("BEGIN")
+            connection.execute(jobs.update().where(jobs.c.id == job.id).values(reason="never committed"))
+            proxy.freeze()
+            connection.invalidate()
+            assert storage.update([withdrawal]) == {job.id}
+
+    def test_what_runs_write_down_is_sent_in_whole_statements(
+        self, storage: SqlStorageProvider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise AssertionError("a pipeline: who is cut off in the middle of it keeps its locks")
+
+        monkeypatch.setattr("psycopg.Cursor.executemany", refuse)
+        server = announced(storage)
+        enqueued(storage)
+        (job,) = storage.claim(server.id, server.name, 1)
+        assert job.claim_token is not None
+        lines = tuple(LogLine(1, seq, storage.now(), 20, "line") for seq in range(3))
+        record = RunRecord(claim=Claim(job.id, job.claim_token), logs=lines, data={"a": "1", "b": "2"})
+
+        assert storage.append([record]) == {job.id}
+
+        assert storage.logs(job.id) == lines
+        assert storage.data(job.id) == record.data
+
     def test_a_claim_whose_answer_was_lost_is_answered_by_the_next_one(self, storage: SqlStorageProvider) -> None:
         server, jobs = announced(storage), [a_job(queue="lost") for _ in range(3)]
         storage.insert(jobs)
@@ -170,7 +210,8 @@ class TestRefusals:
         assert sorted(map(len, tries)) == [1, 2]
 
     def test_a_statement_that_takes_too_long_is_an_outage(self, on_postgresql: SqlStorageProvider) -> None:
-        with on_postgresql._dialect.writing() as blocking:
+        with on_postgresql._dialect.unhurried() as blocking:
+            blocking.exec_driver_sql("BEGIN")
             blocking.exec_driver_sql("LOCK TABLE jobrunr_jobs")
             with pytest.raises(StorageUnavailableError, match="timeout"):
                 on_postgresql.insert([a_job()])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, ClassVar
 
+import msgspec
 from sqlalchemy import (
     ARRAY,
     URL,
@@ -28,15 +29,13 @@ from sqlalchemy import (
     inspect,
     text,
 )
-from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.schema import CreateSchema
 
 from jobrunr.clock import Clock
 from jobrunr.errors import StorageSetupError
 from jobrunr.storage.sql.column_types import Id, UtcTime
-from jobrunr.storage.sql.dialects.base import Run, Trouble
-from jobrunr.storage.sql.dialects.on_conflict import OnConflictDialect
+from jobrunr.storage.sql.dialects.base import Dialect, Run, Trouble
 from jobrunr.storage.sql.dialects.postgresql_waking import NOTIFY, ChannelWatcher, Notifier
 from jobrunr.storage.sql.dialects.psycopg_direct import DirectStatement
 from jobrunr.storage.sql.tables import Tables
@@ -60,7 +59,7 @@ _REFUSED = re.compile(
 """The same while connecting, when psycopg has only the words of the server (in English, as long as nobody changed that)."""
 
 
-class PostgresqlDialect(OnConflictDialect):
+class PostgresqlDialect(Dialect):
     """A database of PostgreSQL."""
 
     name: ClassVar[str] = "postgresql"
@@ -128,8 +127,31 @@ class PostgresqlDialect(OnConflictDialect):
     def contains(self, column: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
         return func.strpos(column, piece) > 0
 
-    def insert_into(self, table: Table) -> Insert:
-        return insert(table)
+    def insert_missing(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        self._insert(connection, table, rows, "NOTHING")
+
+    def insert_or_replace(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        keys = table.primary_key.columns.keys()
+        # No statement may replace what it has inserted itself: of several rows under one key, the last one counts.
+        last = [*{tuple(row[key] for key in keys): row for row in rows}.values()]
+        quote = connection.dialect.identifier_preparer.quote
+        others = ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in last[0] if name not in keys)
+        self._insert(connection, table, last, f"UPDATE SET {others}", ", ".join(map(quote, keys)))
+
+    def _insert(
+        self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], otherwise: str, keys: str = ""
+    ) -> None:
+        """Insert rows in one statement.
+
+        Differs because psycopg sends several as a pipeline, and a client that is cut off in the middle of one keeps its
+        locks: to PostgreSQL it is neither idle in a transaction nor late with a statement.
+        """
+        preparer = connection.dialect.identifier_preparer
+        name, columns = preparer.format_table(table), ", ".join(map(preparer.quote, rows[0]))
+        chosen = f"SELECT {columns} FROM json_populate_recordset(CAST(NULL AS {name}), CAST(:rows AS json))"  # noqa: S608 - the names are ours
+        conflict = f"ON CONFLICT {keys and f'({keys})'} DO {otherwise}"
+        statement = text(f"INSERT INTO {name} ({columns}) {chosen} {conflict}")
+        connection.execute(statement, {"rows": msgspec.json.encode(rows).decode()})
 
     def make_watcher(self, on_news: Callable[[Queues], None]) -> Watcher:
         if self.engine.dialect.driver != "psycopg":
@@ -201,7 +223,9 @@ def _connect_args(url: URL, timeout: timedelta | None) -> dict[str, Any]:
     }
     if timeout is not None:
         milliseconds = int(timeout.total_seconds() * 1000)
-        options.append(f"-c statement_timeout={milliseconds}")
+        # A client that stopped, or that the network cut off without a word, must not keep its locks until somebody notices.
+        options += [f"-c {name}={milliseconds}" for name in ("statement_timeout", "idle_in_transaction_session_timeout")]
+        options += ["-c tcp_keepalives_idle=10", "-c tcp_keepalives_interval=5", "-c tcp_keepalives_count=3"]
         ours |= {"connect_timeout": max(2, milliseconds // 2000), "tcp_user_timeout": milliseconds}
     ours = {key: value for key, value in ours.items() if key not in url.query}
     return ours | {"options": " ".join([*options, str(url.query.get("options", ""))])}

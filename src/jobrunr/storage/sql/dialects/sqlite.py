@@ -7,7 +7,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -27,14 +27,13 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from jobrunr.clock import Clock, SystemClock
 from jobrunr.errors import StorageSetupError, StorageUnavailableError
 from jobrunr.storage.sql.column_types import IdList
-from jobrunr.storage.sql.dialects.base import Trouble
-from jobrunr.storage.sql.dialects.on_conflict import OnConflictDialect
+from jobrunr.storage.sql.dialects.base import Dialect, Trouble
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import Queues, Watcher
 
@@ -106,7 +105,7 @@ def _file_system(folder: Path, mounts: str) -> str:
     return kind
 
 
-class SqliteDialect(OnConflictDialect):
+class SqliteDialect(Dialect):
     """A file of SQLite 3.35 or newer."""
 
     name: ClassVar[str] = "sqlite"
@@ -177,8 +176,13 @@ class SqliteDialect(OnConflictDialect):
     def contains(self, column: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
         return func.instr(column, piece) > 0
 
-    def insert_into(self, table: Table) -> Insert:
-        return insert(table)
+    def insert_missing(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        connection.execute(insert(table).on_conflict_do_nothing(), rows)
+
+    def insert_or_replace(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        statement = insert(table)
+        values = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
+        connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=values), rows)
 
     def make_watcher(self, on_news: Callable[[Queues], None]) -> Watcher:
         return FileWatcher(self.engine, self.tables, on_news)

@@ -1,0 +1,158 @@
+"""What goes wrong inside a worker process on purpose: it dies at a named point of the protocol, or keeps a broken protocol.
+
+The source of the library knows nothing of this: the calls of a storage provider are wrapped when the application is made.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from jobrunr import JobRunr, JobState
+from jobrunr.errors import StorageUnavailableError
+from jobrunr.jobs import JobUpdate
+from jobrunr.server_record import ServerRecord
+from jobrunr.storage.contract import StorageProvider
+
+POINT = "JOBRUNR_TEST_POINT"
+"""The environment variable that names a point and what happens there, once: ``after claim: kill``. A point is before or
+after a verb of the storage contract that has something to do: ``update`` with updates, ``claim`` with jobs."""
+PROTOCOL = "JOBRUNR_TEST_PROTOCOL"
+"""The environment variable that names one of `PROTOCOLS`."""
+
+
+def break_on_purpose(app: JobRunr) -> None:
+    """Wrap the storage of an application as the environment says."""
+    provider = app.provider
+    if protocol := os.environ.get(PROTOCOL):
+        PROTOCOLS[protocol](provider)
+    if point := os.environ.get(POINT):
+        place, action = point.split(": ")
+        when, verb = place.split()
+        _at_point(provider, when, verb, ACTIONS[action])
+
+
+# -- points
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _stop() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _lose_answer() -> None:
+    raise StorageUnavailableError("nowhere", "the answer was lost on purpose")
+
+
+ACTIONS: dict[str, Callable[[], None]] = {"kill": _kill, "stop": _stop, "lose": _lose_answer}
+
+
+def _at_point(provider: StorageProvider, when: str, verb: str, action: Callable[[], None]) -> None:
+    happened = False
+
+    def once(has_something_to_do: object) -> None:
+        nonlocal happened
+        if has_something_to_do and not happened:
+            happened = True
+            action()
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if when == "before":
+            once(args[0])
+        answer = original(*args, **kwargs)
+        if when == "after":
+            once(getattr(answer, "count", answer) if verb == "promote" else answer)
+        return answer
+
+    original = _replace(provider, verb, wrapped)
+
+
+# -- broken protocols, which the oracle must notice
+
+
+def _no_token(provider: StorageProvider) -> None:
+    """Whoever reports about a job that is PROCESSING is taken for its owner."""
+
+    def careless(updates: Sequence[JobUpdate]) -> Any:
+        return update([_under_present_token(provider, each) for each in updates])
+
+    update = _replace(provider, "update", careless)
+
+
+def _under_present_token(provider: StorageProvider, update: JobUpdate) -> JobUpdate:
+    job = provider.get(update.job_id)
+    if update.token is None or job is None or job.claim_token is None:
+        return update
+    return replace(update, token=job.claim_token)
+
+
+def _no_owner(provider: StorageProvider) -> None:
+    """A success is written whatever the job is doing by now."""
+
+    def careless(updates: Sequence[JobUpdate]) -> Any:
+        return update([_unguarded(provider, each) for each in updates])
+
+    update = _replace(provider, "update", careless)
+
+
+def _unguarded(provider: StorageProvider, update: JobUpdate) -> JobUpdate:
+    job = provider.get(update.job_id)
+    if update.state is not JobState.SUCCEEDED or job is None:
+        return update
+    return replace(update, token=None, version=job.version)
+
+
+def _own_clock(provider: StorageProvider) -> None:
+    """Others are dead when they are silent by the clock of this machine, which is some minutes fast."""
+
+    def impatient(server: ServerRecord, *args: Any, **kwargs: Any) -> list[ServerRecord]:
+        servers: list[ServerRecord] = heartbeat(server, *args, **kwargs)
+        now = provider.now() + timedelta(minutes=5)
+        for other in servers:
+            if other.id != server.id and other.last_heartbeat and now - other.last_heartbeat > timedelta(minutes=1):
+                provider.sign_off(other.id)
+        return servers
+
+    heartbeat = _replace(provider, "heartbeat", impatient)
+
+
+def _everybody_master(provider: StorageProvider) -> None:
+    """Each server takes itself for the one that has been up longest. This is allowed to do no harm."""
+    own: list[ServerRecord] = []
+
+    def remember(server: ServerRecord, *args: Any, **kwargs: Any) -> Any:
+        own[:] = [server]
+        return announce(server, *args, **kwargs)
+
+    def first(*args: Any, **kwargs: Any) -> list[ServerRecord]:
+        return sorted(servers(*args, **kwargs), key=lambda server: server.id != own[0].id)
+
+    def first_at_heartbeat(*args: Any, **kwargs: Any) -> list[ServerRecord]:
+        return sorted(heartbeat(*args, **kwargs), key=lambda server: server.id != own[0].id)
+
+    announce = _replace(provider, "announce", remember)
+    servers = _replace(provider, "servers", first)
+    heartbeat = _replace(provider, "heartbeat", first_at_heartbeat)
+
+
+def _replace(provider: StorageProvider, verb: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Put a function in place of a method. Returns what was there."""
+    original: Callable[..., Any] = getattr(provider, verb)
+    setattr(provider, verb, function)
+    return original
+
+
+PROTOCOLS: dict[str, Callable[[StorageProvider], None]] = {
+    "no token": _no_token,
+    "no owner": _no_owner,
+    "own clock": _own_clock,
+    "everybody is master": _everybody_master,
+}
