@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +14,7 @@ from jobrunr.clock import SyncedClock
 from jobrunr.context import JobContext, JobLogHandler
 from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
+from jobrunr.ids import JobId
 from jobrunr.run_figures import RunFigures
 from jobrunr.scheduler.recurring_jobs import RecurringJobs
 from jobrunr.server.cancellation import Cancellation
@@ -26,16 +27,17 @@ from jobrunr.server.duties.sample import Sample
 from jobrunr.server.duties.timetable import Timetable
 from jobrunr.server.fetcher import Fetcher
 from jobrunr.server.forecasts import Forecasts
+from jobrunr.server.lookout import Lookout
 from jobrunr.server.membership import Membership, this_process
 from jobrunr.server.outage import Outage
 from jobrunr.server.performer import Performer
 from jobrunr.server.recorder import Recorder
 from jobrunr.server.run import Run, RunEnd
 from jobrunr.server.service import Service
+from jobrunr.server.suspects import Marking
 from jobrunr.server.workers import Workers
 from jobrunr.settings import Settings
 from jobrunr.storage.contract import Claim, Listener, Retention, StorageProvider
-from jobrunr.transitions import Author
 
 _log = logging.getLogger("jobrunr.server")
 
@@ -90,7 +92,15 @@ class BackgroundJobServer:
         self._performer = performer
         self._recorder = Recorder(storage, filters, settings, refused=self._take_away, figures=figures)
         workers = settings.workers or WORKERS_PER_CPU * _cpus()
-        self._workers = Workers(workers, self._performer, self._recorder.complete, hungry=self._feed)
+        self._marking = Marking(storage, start=self._start_marked)
+        self._workers = Workers(
+            workers,
+            self._performer,
+            self._recorder.complete,
+            mark=self._marking.mark,
+            max_crashes=settings.max_crashes,
+            hungry=self._feed,
+        )
         self._membership = Membership(
             storage,
             this_process(settings.server_name, workers, settings.queues, settings.server_tags, version),
@@ -155,13 +165,13 @@ class BackgroundJobServer:
 
     def _stop_in_order(self, grace: float | None) -> int:
         grace = self._settings.shutdown_grace.total_seconds() if grace is None else grace
-        fetcher, recorder, heartbeat, cancellation = self._services[:4]
+        fetcher, recorder, heartbeat, cancellation, marking, lookout = self._services[:6]
         fetcher.stop()
         self._hand_back(self._workers.take_back(older_than=0.0))
         late = self._wait_for_runs(grace)
         self._hand_back(self._workers.give_up())
-        for duty in self._duties:
-            duty.stop(timeout=5)
+        for service in (marking, lookout, *self._duties):
+            service.stop(timeout=5)
         cancellation.stop(timeout=5)
         self._write_what_is_left()
         recorder.stop(timeout=LAST_WRITES)
@@ -226,6 +236,9 @@ class BackgroundJobServer:
         self._duties = self._make_duties()
         recorder = self._service("recorder", self._recorder.tick)
         self._recorder.wake = recorder.wake
+        marking = self._service("marking", self._marking.tick)
+        self._marking.wake = marking.wake
+        lookout = Lookout(self._storage, self._membership, noticed=self._wake_duties)
         self._services = [
             Service("fetcher", fetcher.tick, self._outage, self._listener),
             recorder,
@@ -236,6 +249,8 @@ class BackgroundJobServer:
                 longest_delay=settings.heartbeat_interval.total_seconds(),
             ),
             self._service("cancellation", self._cancellation.tick),
+            marking,
+            self._service("lookout", lookout.tick),
             *self._duties,
         ]
 
@@ -252,7 +267,7 @@ class BackgroundJobServer:
             membership,
             self._clock,
             settings.heartbeat_interval.total_seconds(),
-            failed=lambda job, error: self._performer.failed(job, error, by=Author.RESCUER),
+            lost=self._performer.lost,
             announce=self._recorder.announce,
         )
         retention = Retention(
@@ -288,6 +303,9 @@ class BackgroundJobServer:
     def _wake_duties(self) -> None:
         for duty in self._duties:
             duty.wake()
+
+    def _start_marked(self, runs: Sequence[Run], held: frozenset[JobId]) -> None:
+        self._workers.start_marked(runs, held)
 
     def _take_away(self, claim: Claim) -> None:
         self._cancellation.take_away(claim)

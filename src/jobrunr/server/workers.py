@@ -8,15 +8,17 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from jobrunr.errors import JobCancelledError
+from jobrunr.crashes import is_to_be_marked
+from jobrunr.ids import JobId
+from jobrunr.server.coroutines import cancel_what_is_left, result_of
 from jobrunr.server.performer import Performer, Prepared
 from jobrunr.server.run import Outcome, Run, RunEnd
+from jobrunr.server.suspects import Suspects
 from jobrunr.storage.contract import Claim
 
 T = TypeVar("T")
@@ -24,8 +26,8 @@ T = TypeVar("T")
 SHORTEST = 1e-5
 """Seconds; no job is taken for shorter."""
 
-LAST_STEPS = 0.4
-"""Seconds that cancelled tasks have to tidy up when a server stops."""
+PATIENCE_OF_SUSPECTS = 30
+"""How many times longer they wait."""
 
 _log = logging.getLogger("jobrunr.server")
 
@@ -39,15 +41,26 @@ class Workers:
         slots: how many jobs run at a time.
         performer: knows how to run one.
         complete: receives each outcome.
+        mark: receives runs that are to be marked as begun, and brings them to `start_marked`.
+        max_crashes: after so many a job is not run again.
         hungry: is called, once, when it gets empty here after `tell_when_hungry`; must not block.
     """
 
     def __init__(
-        self, slots: int, performer: Performer, complete: Callable[[Outcome], None], hungry: Callable[[], None]
+        self,
+        slots: int,
+        performer: Performer,
+        complete: Callable[[Outcome], None],
+        *,
+        mark: Callable[[Run], None],
+        max_crashes: int,
+        hungry: Callable[[], None],
     ) -> None:
         self.slots = slots
         self._performer = performer
         self._complete = complete
+        self._mark = mark
+        self._suspects = Suspects(max_crashes)
         self._hungry = hungry
         self._hungry_at: int | None = None
         self._lock = threading.Lock()
@@ -76,14 +89,26 @@ class Workers:
         if coroutines:
             self._call_on_loop(self._start_coroutines, coroutines, coroutines)
 
+    def start_marked(self, runs: Sequence[Run], held: frozenset[JobId]) -> None:
+        """Call runs that are marked as begun, those whose claims hold. For the others it is over."""
+        lost = [run for run in runs if run.job.id not in held or run.is_over]
+        for run in lost:
+            self._end(run, None)
+        with self._lock:
+            coroutines = [run for run in runs if run not in lost and not self._start_in_thread(run)]
+            coroutines += self._fill_slots()
+        if coroutines:
+            self._call_on_loop(self._start_coroutines, coroutines, coroutines)
+
     def tell_when_hungry(self, waiting: int | None) -> None:
         """Call `hungry` when a job ends and no more than so many wait here; None: do not."""
         self._hungry_at = waiting
 
     @property
     def free(self) -> int:
-        """Slots that nobody uses, less those that jobs wait for here already; negative when more wait."""
-        return self._free - len(self._waiting)
+        """Slots that nobody uses, less those that jobs wait for here already; negative when more wait. Suspects that wait
+        for each other count when they are more than there are slots."""
+        return self._free - len(self._waiting) - max(0, len(self._suspects) - self.slots)
 
     @property
     def busy(self) -> int:
@@ -96,12 +121,16 @@ class Workers:
         return self.slots / max(self._duration, SHORTEST) if self._duration else 0.0
 
     def take_back(self, older_than: float) -> list[Run]:
-        """Take out jobs that have waited here for more than so many seconds and were not begun."""
-        limit = time.monotonic() - older_than
+        """Take out jobs that have waited here for more than so many seconds and were not begun. Suspects that wait for each
+        other have more patience: elsewhere they may have to wait as well."""
+        now = time.monotonic()
+        limit = now - older_than
         with self._lock:
+            held_up = self._suspects.take_back(now - older_than * PATIENCE_OF_SUSPECTS)
             stale = [run for run in self._waiting if run.claimed_at <= limit]
             if stale:
                 self._waiting = deque(run for run in self._waiting if run.claimed_at > limit)
+        stale += held_up
         for run in stale:
             run.is_over = True
         return stale
@@ -118,7 +147,7 @@ class Workers:
             run = next((run for run in self._running if run.claim == claim), None)
             waiting = next((run for run in self._waiting if run.claim == claim), None)
             if waiting is not None:
-                self._waiting.remove(waiting)
+                self._waiting.remove(waiting)  # one that waits for other suspects is found out when it is to begin
         if run is not None:
             run.cancel(end)
         return run is not None or waiting is not None
@@ -154,8 +183,7 @@ class Workers:
     def _fill_slots(self) -> list[Run]:
         """With the lock held: fill free slots with what waits. Returns the runs that the event loop has to start."""
         coroutines: list[Run] = []
-        while self._free > 0 and self._waiting:
-            run = self._begin_next()
+        while (run := self._begin_next()) is not None:
             if self._performer.is_coroutine(run.job):
                 coroutines.append(run)
             elif not self._hand_to_thread(run):
@@ -163,20 +191,27 @@ class Workers:
                 break
         return coroutines
 
-    def _begin_next(self) -> Run:
-        """With the lock held: the next waiting run gets a slot."""
-        run = self._waiting.popleft()
-        self._free -= 1
-        run.begun_at = time.monotonic()
-        self._running.add(run)
-        return run
+    def _begin_next(self) -> Run | None:
+        """With the lock held: the next waiting run that can be called gets a slot. Those that have to be marked as begun
+        before get one too, and come later."""
+        while self._free > 0 and self._waiting:
+            run = self._waiting.popleft()
+            if not self._suspects.admit(run):
+                continue
+            self._free -= 1
+            run.begun_at = time.monotonic()
+            self._running.add(run)
+            if not is_to_be_marked(run.job):
+                return run
+            self._mark(run)
+        return None
 
     def _put_back(self, run: Run) -> None:
         """With the lock held: this run waits again."""
         self._running.discard(run)
         run.begun_at = 0.0
         self._free += 1
-        self._waiting.appendleft(run)
+        self._waiting.extendleft(reversed([run, *self._suspects.leave(run)]))
 
     def _end(self, run: Run, outcome: Outcome | None) -> None:
         """A run is over: its slot is free, and its outcome is to be written unless it was taken away or given up."""
@@ -187,6 +222,7 @@ class Workers:
             self._complete(outcome)
         with self._lock:
             self._running.discard(run)
+            self._waiting.extendleft(reversed(self._suspects.leave(run)))
             self._free += 1
             self._duration = _moving_mean(self._duration, time.monotonic() - run.begun_at)
             if not self._waiting and not self._running:
@@ -200,10 +236,10 @@ class Workers:
     def _next_or_idle(self) -> Run | None:
         """The next run for the thread that just ended one; None when it is to wait for one."""
         with self._lock:
-            if self._free > 0 and self._waiting:
-                return self._begin_next()
-            self._idle_threads += 1
-            return None
+            run = self._begin_next()
+            if run is None:
+                self._idle_threads += 1
+            return run
 
     # -- threads
 
@@ -222,6 +258,14 @@ class Workers:
                 return False
             self._threads.append(thread)
         self._inbox.put(run)
+        return True
+
+    def _start_in_thread(self, run: Run) -> bool:
+        """With the lock held: start a run in a thread, or let it wait for one. False when it belongs on the event loop."""
+        if self._performer.is_coroutine(run.job):
+            return False
+        if not self._hand_to_thread(run):
+            self._put_back(run)
         return True
 
     def _work(self) -> None:
@@ -252,7 +296,7 @@ class Workers:
         except BaseException:
             coroutine.close()
             raise
-        returned = asyncio.run_coroutine_threadsafe(_result_of(run, coroutine), loop).result()
+        returned = asyncio.run_coroutine_threadsafe(result_of(run, coroutine), loop).result()
         if returned.error is not None:
             raise returned.error
         return returned.value
@@ -278,7 +322,7 @@ class Workers:
                     loop.run_forever()
                 except BaseException:  # noqa: BLE001 - user code
                     _log.exception("a task on the event loop wanted to end the process; the loop goes on")
-            _cancel_what_is_left(loop)
+            cancel_what_is_left(loop)
         finally:
             loop.close()
 
@@ -317,39 +361,6 @@ class Workers:
             # in no context: the one here is that of the job that has ended
             loop = asyncio.get_running_loop()
             loop.call_soon(self._start_coroutines, coroutines, context=contextvars.Context())
-
-
-@dataclass
-class _Returned:
-    """How a coroutine ended. As a value, because SystemExit that leaves a task ends the loop of all, and the error of a
-    cancelled one would reach the thread as that of another library."""
-
-    value: Any = None
-    error: BaseException | None = None
-
-
-async def _result_of(run: Run, coroutine: Coroutine[Any, Any, Any]) -> _Returned:
-    run.task = asyncio.current_task()
-    if run.end is not None:  # told to end before there was a task to cancel
-        coroutine.close()
-        return _Returned(error=JobCancelledError(run.job.id))
-    try:
-        return _Returned(value=await coroutine)
-    except BaseException as error:  # noqa: BLE001 - user code
-        return _Returned(error=error)
-
-
-def _cancel_what_is_left(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel the tasks that are left, of jobs that were given back and those that jobs left behind, and let them tidy up."""
-    try:
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            loop.run_until_complete(asyncio.wait(tasks, timeout=LAST_STEPS))
-        loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), LAST_STEPS))
-    except BaseException:  # noqa: BLE001 - user code
-        _log.exception("a task on the event loop did not end well")
 
 
 def _moving_mean(mean: float, duration: float) -> float:
