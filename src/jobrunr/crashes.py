@@ -2,8 +2,8 @@
 
 A job can be the reason why its process died: it called ``os._exit``, it took all the memory, it crashed the interpreter.
 Most jobs of a lost server have nothing to do with it. So a crash uses up no retry; but crashes are counted, and who was
-there too often is not run again. From its first crash on a job is a suspect, and the storage is told when a run of it begins:
-the next crash then counts for those that really ran, and the others are handed back.
+there too often is not run again. From its first crash on a job is a suspect, and the storage is told when a run of it
+begins: the next crash then counts for those that really ran, and the others are handed back.
 """
 
 from __future__ import annotations

@@ -52,13 +52,11 @@ def succeed(job: Job, now: datetime, result_json: str | None = None) -> JobUpdat
     )
 
 
-def fail(
-    job: Job, now: datetime, reason: str, exception: ExceptionRecord | None = None, by: Author = Author.OWNER
-) -> JobUpdate:
+def fail(job: Job, now: datetime, reason: str, exception: ExceptionRecord | None = None) -> JobUpdate:
     """Give the job up: it stays FAILED until somebody decides."""
     change = StateChange(state=JobState.FAILED, at=now, reason=reason, exception=exception)
     fingerprint = fingerprint_of(job.target, reason, exception)
-    return _update(job, by, change, failures=job.failures + 1, fingerprint=fingerprint)
+    return _update(job, Author.OWNER, change, failures=job.failures + 1, fingerprint=fingerprint)
 
 
 def fail_and_retry(
@@ -69,14 +67,13 @@ def fail_and_retry(
     *,
     delay: timedelta,
     retry_reason: str,
-    by: Author = Author.OWNER,
 ) -> JobUpdate:
     """Fail this attempt and plan the next one, in one write. No delay: it is enqueued again at once."""
     now = _in_order(job, now)
     failed = StateChange(state=JobState.FAILED, at=now, reason=reason, exception=exception)
     again = _planned(now, delay, retry_reason)
     fingerprint = fingerprint_of(job.target, reason, exception)
-    return _update(job, by, failed, again, failures=job.failures + 1, fingerprint=fingerprint)
+    return _update(job, Author.OWNER, failed, again, failures=job.failures + 1, fingerprint=fingerprint)
 
 
 def give_up_after_crash(job: Job, now: datetime, reason: str, exception: ExceptionRecord) -> JobUpdate:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -28,6 +30,30 @@ def write_down(line: str) -> None:
 
 def take_effect(number: int) -> None:
     write_down(f"{number} {os.getpid()}")
+
+
+def take_time(number: int) -> None:
+    """Long enough to be in the middle when something happens to the process."""
+    write_down(f"{number} begins")
+    time.sleep(0.1)
+    write_down(f"{number} ends")
+
+
+def poison(kind: str) -> None:
+    """Takes its process down."""
+    write_down(f"{kind} begins")
+    if kind == "segfault":
+        ctypes.string_at(0)
+    if kind == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(1)
+
+
+def die_first(number: int) -> None:
+    """The first of them takes its process down."""
+    if number == 0:
+        poison("kill")
+    take_effect(number)
 
 
 def stop_at_gate(gate: str) -> str:

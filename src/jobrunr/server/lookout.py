@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
-from jobrunr.server.membership import Membership
 from jobrunr.server_record import ServerRecord
 from jobrunr.storage.contract import StorageProvider
 
@@ -28,6 +28,20 @@ SECOND_LOOK = 0.75
 """Seconds until somebody who seems to be gone is looked at again."""
 STEADY = 5.0
 """Seconds for which the one who looks must have held its own lock without a gap."""
+
+
+class Comrades(Protocol):
+    """Knows who the servers are, and who we are among them; see `Membership`."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def is_master(self) -> bool: ...
+    @property
+    def present_for(self) -> float: ...
+    @property
+    def servers(self) -> Sequence[ServerRecord]: ...
+    def look_again(self) -> None: ...
 
 
 class _Missed(msgspec.Struct, frozen=True):
@@ -44,14 +58,22 @@ class Lookout:
 
     Arguments:
         storage: where the servers are registered.
-        membership: who they are, and who we are among them.
+        membership: who they are, and who of them we are.
         noticed: is called after servers were removed.
+        monotonic: tells the time, in seconds.
     """
 
-    def __init__(self, storage: StorageProvider, membership: Membership, noticed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        storage: StorageProvider,
+        membership: Comrades,
+        noticed: Callable[[], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._storage = storage
         self._membership = membership
         self._noticed = noticed
+        self._monotonic = monotonic
         self._missed: dict[UUID, _Missed] = {}
 
     def tick(self) -> float:
@@ -76,7 +98,7 @@ class Lookout:
 
     def _remove(self, missed: Iterable[_Missed]) -> None:
         """Remove those who were missed a while ago already, unless they were heard since."""
-        gone = [each.record for each in missed if time.monotonic() - each.at >= SECOND_LOOK]
+        gone = [each.record for each in missed if self._monotonic() - each.at >= SECOND_LOOK]
         removed = self._storage.remove_absent(gone) if gone else []
         for server in removed:
             _log.warning("server %s (%s) is gone: nobody holds its lock any more", server.name, server.id)
@@ -91,7 +113,7 @@ class Lookout:
         self._missed = {server_id: missed for server_id, missed in self._missed.items() if server_id in absent}
         if absent <= self._missed.keys():
             return
-        now = time.monotonic()
+        now = self._monotonic()
         for server in self._storage.servers():
             if server.id in absent:
                 self._missed.setdefault(server.id, _Missed(server, now))
