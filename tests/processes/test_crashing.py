@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, NullPool, create_engine
+from sqlalchemy import NullPool, create_engine
 
 from jobrunr import Job, JobState
 from tests.processes.conftest import Fleet, eventually
@@ -21,23 +21,7 @@ PATIENT = {"server_timeout": "10m", "workers": 4}
 ENQUEUED, PROCESSING, FAILED, SUCCEEDED = JobState.ENQUEUED, JobState.PROCESSING, JobState.FAILED, JobState.SUCCEEDED
 
 
-def test_when_the_master_is_killed_its_job_runs_elsewhere_at_once(fleet: Fleet, tmp_path: Path) -> None:
-    victim = fleet.start("victim", **PATIENT)
-    job_id = fleet.app.scheduler.enqueue(stop_at_gate, str(tmp_path / "gate that stays shut"))
-    eventually("the job is in the middle", lambda: fleet.ledger() == ["attempt 1 begins on victim"])
-    fleet.start("rescuer", **PATIENT)
-    fleet.wait_until_up("victim", "rescuer")
-
-    victim.send_signal(signal.SIGKILL)
-    eventually("it is done after all", lambda: fleet.app.scheduler.get(job_id).state is SUCCEEDED)
-
-    job = fleet.app.scheduler.get(job_id)
-    assert [change.state for change in job.history] == [ENQUEUED, PROCESSING, FAILED, ENQUEUED, PROCESSING, SUCCEEDED]
-    assert job.history[3].reason == "crash 1 of 3"
-    assert (job.failures, job.crashes) == (0, 0)
-    assert fleet.servers().keys() == {"rescuer"}
-
-
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 def test_when_another_is_killed_the_master_rescues_its_job(fleet: Fleet, tmp_path: Path) -> None:
     fleet.start("master", **PATIENT, queues="of the master")
     fleet.wait_until_up("master")
@@ -80,7 +64,7 @@ def crashes_of(job: Job) -> int:
     return sum(change.exception is not None for change in job.history)
 
 
-@pytest.mark.parametrize("kind", ["exit", "segfault"])
+@pytest.mark.parametrize(("url", "kind"), [("sqlite", "exit"), ("postgresql", "segfault")], indirect=["url"])
 def test_a_job_that_kills_its_process_is_quarantined_and_hurts_nobody_else(fleet: Fleet, kind: str) -> None:
     jobs = fleet.app.scheduler
     innocent = jobs.options(retries=1).enqueue_many(take_time, range(25))
@@ -98,6 +82,7 @@ def test_a_job_that_kills_its_process_is_quarantined_and_hurts_nobody_else(fleet
     assert [jobs.get(job_id).failures for job_id in innocent] == [0] * 50
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_jobs_that_may_run_only_once_and_only_sat_there_run_after_a_crash(fleet: Fleet) -> None:
     jobs = fleet.app.scheduler
     settings = PATIENT | {"workers": 1}
@@ -115,9 +100,8 @@ def test_jobs_that_may_run_only_once_and_only_sat_there_run_after_a_crash(fleet:
     assert workers.deaths == {"single": 1}
 
 
-def test_a_server_whose_lock_is_cut_lives_on(fleet: Fleet, url: URL) -> None:
-    if url.get_backend_name() == "sqlite":
-        pytest.skip("a lock on a file has no connection")
+@pytest.mark.parametrize("url", ["postgresql", "mariadb"], indirect=True)
+def test_a_server_whose_lock_is_cut_lives_on(fleet: Fleet) -> None:
     fleet.start("master", **PATIENT)
     fleet.wait_until_up("master")
     fleet.start("other", **PATIENT)

@@ -90,7 +90,9 @@ class BackgroundJobServer:
         self._settings = settings
         self._clock = clock
         self._performer = performer
-        self._recorder = Recorder(storage, filters, settings, refused=self._take_away, figures=figures)
+        self._recorder = Recorder(
+            storage, filters, settings, refused=self._take_away, figures=figures, settled=self._settled
+        )
         workers = settings.workers or WORKERS_PER_CPU * _cpus()
         self._marking = Marking(storage, start=self._start_marked)
         self._workers = Workers(
@@ -306,6 +308,9 @@ class BackgroundJobServer:
 
     def _start_marked(self, runs: Sequence[Run], held: frozenset[JobId]) -> None:
         self._workers.start_marked(runs, held)
+
+    def _settled(self, claim: Claim) -> None:
+        self._workers.settled(claim)
 
     def _take_away(self, claim: Claim) -> None:
         self._cancellation.take_away(claim)

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from jobrunr.crashes import has_last_chance
 from jobrunr.ids import JobId
 from jobrunr.server.run import Run
-from jobrunr.storage.contract import StorageProvider
+from jobrunr.storage.contract import Claim, StorageProvider
 
 
 class Suspects:
     """Which of the suspects may run beside each other. One that has its last chance runs without another beside it: if the
-    process dies, it is known of whom. Not for two threads at once.
+    process dies, it is known of whom. A run lasts until its outcome is written, because before that it is as if it had not
+    ended. Not for two threads at once.
 
     Arguments:
         max_crashes: after so many a job is not run again.
@@ -39,9 +40,10 @@ class Suspects:
         self._running.add(run)
         return True
 
-    def leave(self, run: Run) -> list[Run]:
+    def leave(self, claim: Claim) -> list[Run]:
         """A run is over, or did not begin after all. Returns those that may try again now, the first in line first."""
-        if run not in self._running:
+        run = next((run for run in self._running if run.claim == claim), None)
+        if run is None:
             return []
         self._running.remove(run)
         return self.take_back(float("inf"))

@@ -100,6 +100,14 @@ class Workers:
         if coroutines:
             self._call_on_loop(self._start_coroutines, coroutines, coroutines)
 
+    def settled(self, claim: Claim) -> None:
+        """Nothing is left to be written about the run of a suspect: others that waited for it may begin."""
+        with self._lock:
+            self._waiting.extendleft(reversed(self._suspects.leave(claim)))
+            coroutines = self._fill_slots()
+        if coroutines:
+            self._call_on_loop(self._start_coroutines, coroutines, coroutines)
+
     def tell_when_hungry(self, waiting: int | None) -> None:
         """Call `hungry` when a job ends and no more than so many wait here; None: do not."""
         self._hungry_at = waiting
@@ -211,7 +219,7 @@ class Workers:
         self._running.discard(run)
         run.begun_at = 0.0
         self._free += 1
-        self._waiting.extendleft(reversed([run, *self._suspects.leave(run)]))
+        self._waiting.extendleft(reversed([run, *self._suspects.leave(run.claim)]))
 
     def _end(self, run: Run, outcome: Outcome | None) -> None:
         """A run is over: its slot is free, and its outcome is to be written unless it was taken away or given up."""
@@ -220,9 +228,10 @@ class Workers:
             run.is_over = True
         if outcome is not None and is_wanted:
             self._complete(outcome)
+        elif run.job.is_suspect:
+            self.settled(run.claim)
         with self._lock:
             self._running.discard(run)
-            self._waiting.extendleft(reversed(self._suspects.leave(run)))
             self._free += 1
             self._duration = _moving_mean(self._duration, time.monotonic() - run.begun_at)
             if not self._waiting and not self._running:
