@@ -67,12 +67,13 @@ def crashes_of(job: Job) -> int:
 @pytest.mark.parametrize(("url", "kind"), [("sqlite", "exit"), ("postgresql", "segfault")], indirect=["url"])
 def test_a_job_that_kills_its_process_is_quarantined_and_hurts_nobody_else(fleet: Fleet, kind: str) -> None:
     jobs = fleet.app.scheduler
-    innocent = jobs.options(retries=1).enqueue_many(take_time, range(25))
+    innocent = jobs.options(retries=1).enqueue_many(take_time, range(20))
     bad = jobs.enqueue(poison, kind)
-    innocent += jobs.options(retries=1).enqueue_many(take_time, range(25, 50))
+    once = jobs.options(retries=0).enqueue_many(take_time, range(50, 60))
+    innocent += jobs.options(retries=1).enqueue_many(take_time, range(20, 50))
     workers = Restarted(fleet, "one", "other", **PATIENT)
 
-    workers.until("all is done", lambda: jobs.counts()[SUCCEEDED] == 50 and jobs.get(bad).state is FAILED)
+    workers.until("all is done", lambda: jobs.counts()[SUCCEEDED] + jobs.counts()[FAILED] == 61)
 
     job = jobs.get(bad)
     assert job.history[-1].reason == "quarantined: its process died 3 times while it ran"
@@ -80,6 +81,10 @@ def test_a_job_that_kills_its_process_is_quarantined_and_hurts_nobody_else(fleet
     assert fleet.ledger().count(f"{kind} begins") == sum(workers.deaths.values()) == 3
     assert [jobs.get(job_id).state for job_id in innocent] == [SUCCEEDED] * 50
     assert [jobs.get(job_id).failures for job_id in innocent] == [0] * 50
+    for number, job in enumerate(map(jobs.get, once), 50):
+        assert fleet.ledger().count(f"{number} begins") == 1, "it never runs twice"
+        died = job.history[-1].reason == "its process died while it ran, and it is not to be retried"
+        assert job.state is (FAILED if died else SUCCEEDED)
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)

@@ -214,4 +214,4 @@ def test_locks_that_would_not_be_those_of_this_process_are_not_taken(
     kind: type[AdvisoryLock | NamedLock], answers: list[int], why: str
 ) -> None:
     with pytest.raises(NoSessionError, match=why):
-        kind.take_lock(kind.__new__(kind), Answers(*answers), uuid4())
+        kind.__new__(kind).take_lock(Answers(*answers), uuid4())
