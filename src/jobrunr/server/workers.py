@@ -27,7 +27,7 @@ SHORTEST = 1e-5
 """Seconds; no job is taken for shorter."""
 
 PATIENCE_OF_SUSPECTS = 30
-"""How many times longer they wait."""
+"""How many times longer than others suspects wait here before they are taken back."""
 
 _log = logging.getLogger("jobrunr.server")
 
@@ -96,7 +96,8 @@ class Workers:
             self._end(run, None)
         with self._lock:
             coroutines = [run for run in runs if run not in lost and not self._start_in_thread(run)]
-            coroutines += self._fill_slots()
+            if lost:  # not always: one for which there is no thread would come here again and again
+                coroutines += self._fill_slots()
         if coroutines:
             self._call_on_loop(self._start_coroutines, coroutines, coroutines)
 
