@@ -170,6 +170,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     extras_json: str | None = None
     fingerprint: str | None = None
     """Of the last failure (see `jobrunr.fingerprints`); stays until there is another."""
+    crashes: int = 0
+    """How often its server was lost while it ran, or may have run, since it last ended properly. From the first on it is
+    suspected of being the reason."""
+    begun_token: UUID | None = None
+    """The claim under which a run was last marked as begun; only some runs are (see `jobrunr.crashes`)."""
     past: str = ""
     """Earlier attempts, as stored; read them with `history`."""
     unreadable: str | None = None
@@ -179,6 +184,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def target(self) -> str:
         """What it calls: ``package.module:Class.method``."""
         return self.details.target
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it may be the reason why servers were lost."""
+        return self.crashes > 0
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the run under way is marked as begun."""
+        return self.claim_token is not None and self.begun_token == self.claim_token
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -312,6 +327,7 @@ class JobUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """Of a failure, if this is one: the attempt counts as failed then."""
     attempts: int
     failures: int
+    crashes: int = 0
     result_json: str | None = None
     expires_at: datetime | None = None
     past: str = ""

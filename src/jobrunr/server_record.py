@@ -34,6 +34,8 @@ class ServerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of CPU that its process has used."""
     is_paused: bool = False
     """Whether people want it to take no jobs for now."""
+    has_presence: bool = False
+    """Whether it holds a session lock, so that others can tell when its process is gone."""
     first_heartbeat: datetime | None = None
     """Set by the storage, by the storage's clock. The live server with the oldest is the master."""
     last_heartbeat: datetime | None = None

@@ -80,6 +80,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Spreads each wait at random by up to this share of it: 0.1 is 10 % either way."""
     retry_delays: Waits = None
     """The waits before the first retry, the second and so on, in place of waits that grow; the last one is repeated."""
+    max_crashes: Annotated[int, whole(2, 100)] = 3
+    """A job whose process died so often while it ran is quarantined: it is FAILED, and not run again. Crashes use up no
+    retries."""
 
     queue: Name = "default"
     """The queue of a job that names none."""

@@ -57,6 +57,7 @@ class ApplicationSettings(ServerSettings, total=False):
     retry_maximum: Duration | None
     retry_jitter: float
     retry_delays: Sequence[Duration] | str | None
+    max_crashes: int
     queue: str
     allowed_targets: Sequence[str]
     zone: str

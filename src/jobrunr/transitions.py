@@ -52,13 +52,11 @@ def succeed(job: Job, now: datetime, result_json: str | None = None) -> JobUpdat
     )
 
 
-def fail(
-    job: Job, now: datetime, reason: str, exception: ExceptionRecord | None = None, by: Author = Author.OWNER
-) -> JobUpdate:
+def fail(job: Job, now: datetime, reason: str, exception: ExceptionRecord | None = None) -> JobUpdate:
     """Give the job up: it stays FAILED until somebody decides."""
     change = StateChange(state=JobState.FAILED, at=now, reason=reason, exception=exception)
     fingerprint = fingerprint_of(job.target, reason, exception)
-    return _update(job, by, change, failures=job.failures + 1, fingerprint=fingerprint)
+    return _update(job, Author.OWNER, change, failures=job.failures + 1, fingerprint=fingerprint)
 
 
 def fail_and_retry(
@@ -69,24 +67,44 @@ def fail_and_retry(
     *,
     delay: timedelta,
     retry_reason: str,
-    by: Author = Author.OWNER,
 ) -> JobUpdate:
     """Fail this attempt and plan the next one, in one write. No delay: it is enqueued again at once."""
     now = _in_order(job, now)
     failed = StateChange(state=JobState.FAILED, at=now, reason=reason, exception=exception)
-    again = (
-        StateChange(state=JobState.SCHEDULED, at=now, run_at=now + delay, reason=retry_reason)
-        if delay
-        else StateChange(state=JobState.ENQUEUED, at=now, reason=retry_reason)
-    )
+    again = _planned(now, delay, retry_reason)
     fingerprint = fingerprint_of(job.target, reason, exception)
-    return _update(job, by, failed, again, failures=job.failures + 1, fingerprint=fingerprint)
+    return _update(job, Author.OWNER, failed, again, failures=job.failures + 1, fingerprint=fingerprint)
 
 
-def hand_back(job: Job, now: datetime, reason: str, begun: bool) -> JobUpdate:
+def give_up_after_crash(job: Job, now: datetime, reason: str, exception: ExceptionRecord) -> JobUpdate:
+    """Its server was lost while it ran, and it is not run again: it stays FAILED until somebody decides."""
+    change = StateChange(state=JobState.FAILED, at=now, reason=reason, exception=exception)
+    fingerprint = fingerprint_of(job.target, reason, exception)
+    return _update(job, Author.RESCUER, change, crashes=job.crashes + 1, fingerprint=fingerprint)
+
+
+def run_again_after_crash(
+    job: Job, now: datetime, reason: str, exception: ExceptionRecord, *, delay: timedelta, again_reason: str
+) -> JobUpdate:
+    """Its server was lost while it ran: count the crash and plan another attempt, in one write. No retry is used up."""
+    now = _in_order(job, now)
+    failed = StateChange(state=JobState.FAILED, at=now, reason=reason, exception=exception)
+    again = _planned(now, delay, again_reason)
+    fingerprint = fingerprint_of(job.target, reason, exception)
+    return _update(job, Author.RESCUER, failed, again, crashes=job.crashes + 1, fingerprint=fingerprint)
+
+
+def _planned(now: datetime, delay: timedelta, reason: str) -> StateChange:
+    """The next attempt: after a delay, or at once when there is none."""
+    if delay:
+        return StateChange(state=JobState.SCHEDULED, at=now, run_at=now + delay, reason=reason)
+    return StateChange(state=JobState.ENQUEUED, at=now, reason=reason)
+
+
+def hand_back(job: Job, now: datetime, reason: str, begun: bool, by: Author = Author.OWNER) -> JobUpdate:
     """Give a job back unharmed. No retry is used up, and an attempt that never began is not counted."""
     change = StateChange(state=JobState.ENQUEUED, at=now, reason=reason)
-    return _update(job, Author.OWNER, change, attempts=job.attempts if begun else job.attempts - 1)
+    return _update(job, by, change, attempts=job.attempts if begun else job.attempts - 1, crashes=job.crashes)
 
 
 def delete(
@@ -130,9 +148,12 @@ def _update(
     *changes: StateChange,
     attempts: int | None = None,
     failures: int | None = None,
+    crashes: int = 0,
     fingerprint: str | None = None,
 ) -> JobUpdate:
-    """End the attempt under way: it goes to the past, and the last change begins a new one or is the end."""
+    """End the attempt under way: it goes to the past, and the last change begins a new one or is the end.
+
+    Whatever is no crash ends the suspicion that there may be: a run that ended properly, and what people decide."""
     state = job.state
     for change in changes:
         check_move(job.id, state, change.state)
@@ -154,6 +175,7 @@ def _update(
         fingerprint=fingerprint,
         attempts=job.attempts if attempts is None else attempts,
         failures=job.failures if failures is None else failures,
+        crashes=crashes,
         expires_at=expiry(job, last.state, last.at),
         past=write_lines(over),
     )

@@ -120,9 +120,7 @@ def lost(storage: StorageProvider, server: ServerRecord) -> JobId:
     """Its server died, and it failed without a traceback."""
     job = run(storage, server, name="lost with its server")
     record = ExceptionRecord("jobrunr.errors.ServerLostError", f"Server {server.name} was lost while it ran this job.")
-    factories.written(
-        storage, transitions.fail(job, storage.now(), "its server was lost", record, transitions.Author.RESCUER)
-    )
+    factories.written(storage, transitions.give_up_after_crash(job, storage.now(), "its server was lost", record))
     return job.id
 
 

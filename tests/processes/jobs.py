@@ -34,6 +34,30 @@ def take_effect(number: int) -> None:
     write_down(f"{number} {os.getpid()}")
 
 
+def take_time(number: int) -> None:
+    """Long enough to be in the middle when something happens to the process."""
+    write_down(f"{number} begins")
+    time.sleep(0.1)
+    write_down(f"{number} ends")
+
+
+def poison(kind: str) -> None:
+    """Takes its process down."""
+    write_down(f"{kind} begins")
+    if kind == "segfault":
+        ctypes.string_at(0)
+    if kind == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(1)
+
+
+def die_first(number: int) -> None:
+    """The first of them takes its process down."""
+    if number == 0:
+        poison("kill")
+    take_effect(number)
+
+
 def stop_at_gate(gate: str) -> str:
     """The first attempt waits until a file is there; later ones go on at once."""
     context = current_job()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,9 @@ from jobrunr.storage.contract import Claim, RunRecord
 from jobrunr.storage.memory import MemoryStorageProvider
 from jobrunr.storage.sql import SqlStorageProvider
 from jobrunr.testing import job_context
+from jobrunr.testing.contract.decisions import rescue
 from jobrunr.testing.factories import a_job, announced
-from jobrunr.transitions import Author, fail_and_retry, succeed
+from jobrunr.transitions import succeed
 from tests.server import jobs
 
 Finished = Callable[..., Job]
@@ -205,7 +205,7 @@ def test_outcomes_of_two_runs_of_one_job_are_not_mistaken_for_each_other(tmp_pat
         server = announced(storage)
         storage.insert([a_job()])
         (old,) = storage.claim(server.id, server.name, 1)
-        storage.update([requeue_after_loss(old, storage)])
+        storage.update([rescue(old, storage.now())])
         (new,) = storage.claim(server.id, server.name, 1)
         told, refused = Told(), list[Claim]()
         recorder = a_recorder(storage, told, refused.append)
@@ -214,10 +214,6 @@ def test_outcomes_of_two_runs_of_one_job_are_not_mistaken_for_each_other(tmp_pat
         written_by(recorder)
         assert refused == [claim_of(old)]
         assert told.changes == [(new.id, JobState.SUCCEEDED)]
-
-
-def requeue_after_loss(job: Job, storage: Any) -> JobUpdate:
-    return fail_and_retry(job, storage.now(), "lost", None, delay=timedelta(0), retry_reason="again", by=Author.RESCUER)
 
 
 def test_a_finalizer_that_logs_while_a_line_is_kept_does_not_stop_the_job(app: JobRunr) -> None:

@@ -25,6 +25,7 @@ class TestMemory(StorageContract):
     one_provider_only = "what is in memory belongs to one provider"
     takes_any_text = "a text in memory needs no encoding"
     not_damageable = "nobody gets at the jobs in memory but their provider"
+    no_presence = "what is in memory dies with the process"
 
     @pytest.fixture
     def storage(self, clock: TestClock) -> Iterator[StorageProvider]:

@@ -20,6 +20,7 @@ from jobrunr.states import JobState
 from jobrunr.storage.contract import Retention
 from jobrunr.storage.memory import MemoryStorageProvider
 from jobrunr.testing.clock import TestClock
+from jobrunr.testing.contract.decisions import bury, hand_back_unbegun, rescue
 from jobrunr.testing.factories import a_job, a_server, a_stored_job, an_exception, present
 from jobrunr.transitions import Author, delete, expiry, fail, fail_and_retry, hand_back, requeue, reschedule, succeed
 from tests.unit.test_states import ALLOWED
@@ -38,9 +39,8 @@ def retry(
     after: timedelta,
     exception: ExceptionRecord | None = None,
     why: str = "retry",
-    by: Author = Author.OWNER,
 ) -> JobUpdate:
-    return fail_and_retry(job, now, "it failed", exception, delay=after, retry_reason=why, by=by)
+    return fail_and_retry(job, now, "it failed", exception, delay=after, retry_reason=why)
 
 
 class TestDecisions:
@@ -148,7 +148,7 @@ class TestOrigin:
     @pytest.mark.parametrize("state", [JobState.AWAITING, JobState.SCHEDULED, JobState.ENQUEUED, JobState.PROCESSING])
     def test_a_change_says_from_which_state_it_leads(self, state: JobState) -> None:
         job = a_stored_job(state)
-        for update in (fail(job, NOON, "why", by=Author.PERSON), delete(job, NOON, "why")):
+        for update in (fail(job, NOON, "why"), delete(job, NOON, "why")):
             assert update is not None
             assert (update.job_id, update.from_state) == (job.id, state)
 
@@ -171,8 +171,9 @@ class TestGuards:
     def test_the_rescuer_is_held_to_the_owners_token_and_wipes_it(self) -> None:
         job = a_stored_job(JobState.PROCESSING)
         for update in (
-            fail(job, NOON, "its server is gone", by=Author.RESCUER),
-            retry(job, NOON, after=SECOND, by=Author.RESCUER),
+            bury(job, NOON),
+            rescue(job, NOON),
+            hand_back_unbegun(job, NOON),
         ):
             assert (update.token, update.version, update.keep_token) == (job.claim_token, None, False)
 
@@ -233,6 +234,7 @@ class Move:
     """For SCHEDULED: how long."""
     failures: Callable[[int], int] = lambda failures: failures
     attempts: Callable[[int], int] = lambda attempts: attempts
+    crashes: Callable[[int], int] = lambda _: 0
 
 
 MOVES = {
@@ -248,23 +250,23 @@ MOVES = {
     "retry at once": Move(
         lambda job, now: retry(job, now, after=AT_ONCE), Author.OWNER, (S.FAILED, S.ENQUEUED), failures=lambda n: n + 1
     ),
-    "hand back": Move(lambda job, now: hand_back(job, now, "it stops", begun=True), Author.OWNER, (S.ENQUEUED,)),
+    "hand back": Move(
+        lambda job, now: hand_back(job, now, "it stops", begun=True),
+        Author.OWNER,
+        (S.ENQUEUED,),
+        crashes=lambda n: n,
+    ),
     "hand back unbegun": Move(
-        lambda job, now: hand_back(job, now, "it stops", begun=False), Author.OWNER, (S.ENQUEUED,), attempts=lambda n: n - 1
+        lambda job, now: hand_back(job, now, "it stops", begun=False),
+        Author.OWNER,
+        (S.ENQUEUED,),
+        attempts=lambda n: n - 1,
+        crashes=lambda n: n,
     ),
     "delete itself": Move(lambda job, now: delete(job, now, "it is done", Author.OWNER), Author.OWNER, (S.DELETED,)),
-    "rescue": Move(
-        lambda job, now: retry(job, now, after=AT_ONCE, by=Author.RESCUER),
-        Author.RESCUER,
-        (S.FAILED, S.ENQUEUED),
-        failures=lambda n: n + 1,
-    ),
-    "bury": Move(
-        lambda job, now: fail(job, now, "its server is gone", by=Author.RESCUER),
-        Author.RESCUER,
-        (S.FAILED,),
-        failures=lambda n: n + 1,
-    ),
+    "rescue": Move(rescue, Author.RESCUER, (S.FAILED, S.ENQUEUED), crashes=lambda n: n + 1),
+    "bury": Move(bury, Author.RESCUER, (S.FAILED,), crashes=lambda n: n + 1),
+    "rescue unbegun": Move(hand_back_unbegun, Author.RESCUER, (S.ENQUEUED,), attempts=lambda n: n - 1, crashes=lambda n: n),
     "delete": Move(lambda job, now: delete(job, now, "withdrawn"), Author.PERSON, (S.DELETED,)),
     "requeue": Move(lambda job, now: requeue(job, now, "again"), Author.PERSON, (S.ENQUEUED,), failures=lambda _: 0),
     "reschedule": Move(
@@ -304,6 +306,7 @@ class Expected:
     """The update of the owner whose token is still there."""
     attempts: int = 0
     failures: int = 0
+    crashes: int = 0
 
     @property
     def state(self) -> JobState:
@@ -327,6 +330,7 @@ class Expected:
         move, at = sent.move, sent.update.at
         self.becomes(*move.states, at=at)
         self.failures, self.attempts = move.failures(self.failures), move.attempts(self.attempts)
+        self.crashes = move.crashes(self.crashes)
         if self.state is S.SCHEDULED and move.wait is not None:
             self.run_at = at + move.wait
         self.token, self.written = (self.token, sent) if move.by is Author.OWNER else (None, None)
@@ -467,7 +471,7 @@ class AnySequence(RuleBasedStateMachine):
             assert job is not None
             assert [(change.state, change.at) for change in job.history] == expected.history
             assert (job.state, job.state_at, job.version) == (expected.state, expected.state_at, expected.version)
-            assert (job.attempts, job.failures) == (expected.attempts, expected.failures)
+            assert (job.attempts, job.failures, job.crashes) == (expected.attempts, expected.failures, expected.crashes)
             assert job.claim_token == expected.token
 
     @invariant()

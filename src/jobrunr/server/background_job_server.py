@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +14,7 @@ from jobrunr.clock import SyncedClock
 from jobrunr.context import JobContext, JobLogHandler
 from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
+from jobrunr.ids import JobId
 from jobrunr.run_figures import RunFigures
 from jobrunr.scheduler.recurring_jobs import RecurringJobs
 from jobrunr.server.cancellation import Cancellation
@@ -26,6 +27,7 @@ from jobrunr.server.duties.sample import Sample
 from jobrunr.server.duties.timetable import Timetable
 from jobrunr.server.fetcher import Fetcher
 from jobrunr.server.forecasts import Forecasts
+from jobrunr.server.lookout import Lookout
 from jobrunr.server.membership import Membership, this_process
 from jobrunr.server.outage import Outage
 from jobrunr.server.performer import Performer
@@ -35,10 +37,10 @@ from jobrunr.server.recorder import Recorder
 from jobrunr.server.run import Run, RunEnd
 from jobrunr.server.service import Service
 from jobrunr.server.stuck import Stuck
+from jobrunr.server.suspects import Marking
 from jobrunr.server.workers import Workers
 from jobrunr.settings import Settings
 from jobrunr.storage.contract import Claim, Listener, Retention, StorageProvider
-from jobrunr.transitions import Author
 
 _log = logging.getLogger("jobrunr.server")
 
@@ -91,12 +93,17 @@ class BackgroundJobServer:
         self._settings = settings
         self._clock = clock
         self._performer = performer
-        self._recorder = Recorder(storage, filters, settings, refused=self._take_away, figures=figures)
+        self._recorder = Recorder(
+            storage, filters, settings, refused=self._take_away, figures=figures, settled=self._settled
+        )
         workers = settings.workers or WORKERS_PER_CPU * _cpus()
+        self._marking = Marking(storage, start=self._start_marked)
         self._workers = Workers(
             workers,
             self._performer,
             self._recorder.complete,
+            mark=self._marking.mark,
+            max_crashes=settings.max_crashes,
             hungry=self._feed,
             processes=JobProcesses(settings.job_processes or _cpus(), settings, self._recorder),
             most_stuck=workers if settings.max_stuck_threads is None else settings.max_stuck_threads,
@@ -170,7 +177,7 @@ class BackgroundJobServer:
 
     def _stop_in_order(self, grace: float | None) -> int:
         grace = self._settings.shutdown_grace.total_seconds() if grace is None else grace
-        fetcher, recorder, heartbeat, *watching = self._services[:6]
+        fetcher, recorder, heartbeat, *watching = self._services[:8]
         fetcher.stop()
         self._hand_back(self._workers.take_back(older_than=0.0))
         late = self._wait_for_runs(grace)
@@ -244,6 +251,9 @@ class BackgroundJobServer:
         self._workers.limits.wake = limits.wake
         stuck = self._service("stuck", Stuck(self._storage, self._membership, self._workers).tick)
         self._workers.stuck_changed = stuck.wake
+        marking = self._service("marking", self._marking.tick)
+        self._marking.wake = marking.wake
+        lookout = Lookout(self._storage, self._membership, noticed=self._wake_duties)
         self._services = [
             Service("fetcher", fetcher.tick, self._outage, self._listener),
             recorder,
@@ -256,6 +266,8 @@ class BackgroundJobServer:
             self._service("cancellation", self._cancellation.tick),
             limits,
             stuck,
+            marking,
+            self._service("lookout", lookout.tick),
             *self._duties,
         ]
 
@@ -272,7 +284,7 @@ class BackgroundJobServer:
             membership,
             self._clock,
             settings.heartbeat_interval.total_seconds(),
-            failed=lambda job, error: self._performer.failed(job, error, by=Author.RESCUER),
+            lost=self._performer.lost,
             announce=self._recorder.announce,
         )
         retention = Retention(
@@ -308,6 +320,12 @@ class BackgroundJobServer:
     def _wake_duties(self) -> None:
         for duty in self._duties:
             duty.wake()
+
+    def _start_marked(self, runs: Sequence[Run], held: frozenset[JobId]) -> None:
+        self._workers.start_marked(runs, held)
+
+    def _settled(self, claim: Claim) -> None:
+        self._workers.settled(claim)
 
     def _take_away(self, claim: Claim) -> None:
         self._cancellation.take_away(claim)

@@ -17,7 +17,7 @@ import msgspec
 from jobrunr.clock import SyncedClock
 from jobrunr.ids import new_token
 from jobrunr.server_record import ServerRecord
-from jobrunr.storage.contract import StorageProvider
+from jobrunr.storage.contract import Presence, StorageProvider
 
 _log = logging.getLogger("jobrunr.server")
 
@@ -69,6 +69,7 @@ class Membership:
         self._steady_since = float("inf")
         self._synced_at = float("-inf")
         self._signed_off = False
+        self._presence: Presence | None = None
         self._lock = threading.Lock()
         self.is_master = False
         self.servers: tuple[ServerRecord, ...] = ()
@@ -106,10 +107,18 @@ class Membership:
         After an outage of the storage every heartbeat is old; those who come back first must not bury the rest."""
         return self.may_claim and time.monotonic() - self._steady_since >= self._timeout.total_seconds()
 
+    @property
+    def present_for(self) -> float:
+        """For how many seconds without a gap this process has proved that it lives, other than by heartbeats."""
+        return 0.0 if self._presence is None else self._presence.held_for
+
     def join(self) -> None:
         """Register under a new id."""
         self._clock.sync()
-        self._record = msgspec.structs.replace(self._record, id=new_token())
+        self._vanish()
+        record = msgspec.structs.replace(self._record, id=new_token())
+        self._presence = self._storage.presence(record.id)
+        self._record = msgspec.structs.replace(record, has_presence=self._presence is not None)
         before = time.monotonic()
         self._storage.announce(self._record)
         self._renewed_at = self._steady_since = self._synced_at = before
@@ -154,7 +163,22 @@ class Membership:
         with self._lock:
             self._signed_off = True
             self.is_master = False
-            self._storage.sign_off(self.id)
+            try:
+                self._storage.sign_off(self.id)
+            finally:
+                self._vanish()
+
+    def look_again(self) -> None:
+        """See who is there, now that others are gone."""
+        with self._lock:
+            if not self._signed_off:
+                self._look_around(self._storage.servers())
+
+    def _vanish(self) -> None:
+        """Give up the lock of our presence."""
+        if self._presence is not None:
+            self._presence.close()
+            self._presence = None
 
     def _look_around(self, servers: Iterable[ServerRecord]) -> None:
         self.servers = tuple(servers)

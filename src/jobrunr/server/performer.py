@@ -13,6 +13,7 @@ import msgspec
 
 from jobrunr.clock import Clock
 from jobrunr.context import enter
+from jobrunr.crashes import HandBack, decide_after_crash
 from jobrunr.durations import format_duration
 from jobrunr.errors import JobCancelledError, JobProcessDiedError, JobTimeoutError, ServerLostError, UnreadableJobError
 from jobrunr.filters import JobFilters
@@ -23,7 +24,6 @@ from jobrunr.options import JobOptions
 from jobrunr.registry import JobActivator, JobRegistry, Runnable
 from jobrunr.retries import (
     GiveUp,
-    Retry,
     RetryDecision,
     RetryPolicy,
     RetryRules,
@@ -42,7 +42,15 @@ from jobrunr.server.processes.pool import JobProcesses
 from jobrunr.server.run import Outcome, Run, RunEnd, outcome
 from jobrunr.settings import Settings
 from jobrunr.texts import message_of, storable
-from jobrunr.transitions import Author, fail, fail_and_retry, hand_back, succeed
+from jobrunr.transitions import (
+    Author,
+    fail,
+    fail_and_retry,
+    give_up_after_crash,
+    hand_back,
+    run_again_after_crash,
+    succeed,
+)
 
 _log = logging.getLogger("jobrunr.server")
 
@@ -202,13 +210,11 @@ class Performer:
         self,
         job: Job,
         error: BaseException,
-        by: Author = Author.OWNER,
         record: ExceptionRecord | None = None,
     ) -> Outcome:
         """What becomes of a job whose run ended with this exception.
 
         Arguments:
-            by: who says so.
             record: what is to be kept of the exception, when that is known already.
         """
         runnable = self._registry.known(job.target)
@@ -216,15 +222,33 @@ class Performer:
         record = record or record_exception(error, self._settings.max_traceback_size)
         try:
             filters.failed(job, error)
-            decision = self._decide(job, runnable, filters, error)
+            decision = self._elect(job, filters, error, lambda: self._by_policy(job, runnable, error))
         except BaseException as broken:  # noqa: BLE001 - user code: to log an exception is to ask it for its text
             decision = GiveUp(f"handling the failure raised {class_name(type(broken))}")
         now = self._clock.now()
         if isinstance(decision, GiveUp):
             why = storable(str(decision.why), MAX_MESSAGE_LENGTH)
-            return outcome(job, fail(job, now, why, record, by), final_failure=error)
+            return outcome(job, fail(job, now, why, record), final_failure=error)
         reason = f"retry {job.failures + 1} of {job.retries}"
-        update = fail_and_retry(job, now, "a retry follows", record, delay=decision.delay, retry_reason=reason, by=by)
+        update = fail_and_retry(job, now, "a retry follows", record, delay=decision.delay, retry_reason=reason)
+        return outcome(job, update, retried=True)
+
+    def lost(self, job: Job, error: ServerLostError) -> Outcome:
+        """What becomes of a job whose server is gone, as its rescuer sees it."""
+        most = self._settings.max_crashes
+        decision = decide_after_crash(job, most)
+        if isinstance(decision, HandBack):
+            return outcome(job, hand_back(job, self._clock.now(), decision.why, begun=False, by=Author.RESCUER))
+        filters = self.filters_of(job)
+        filters.failed(job, error)
+        elected = self._elect(job, filters, error, lambda: decision)
+        now = self._clock.now()
+        record = record_exception(error, self._settings.max_traceback_size)
+        if isinstance(elected, GiveUp):
+            why = storable(str(elected.why), MAX_MESSAGE_LENGTH)
+            return outcome(job, give_up_after_crash(job, now, why, record), final_failure=error)
+        reason = f"crash {job.crashes + 1} of {most}"
+        update = run_again_after_crash(job, now, "it is run again", record, delay=elected.delay, again_reason=reason)
         return outcome(job, update, retried=True)
 
     def handed_back(self, run: Run) -> Outcome:
@@ -234,19 +258,18 @@ class Performer:
         now = self._clock.now()
         return outcome(run.job, hand_back(run.job, now, why, begun=run.begun))
 
-    def _decide(self, job: Job, runnable: Runnable | None, filters: JobFilters, error: BaseException) -> RetryDecision:
+    def _elect(
+        self, job: Job, filters: JobFilters, error: BaseException, decide: Callable[[], RetryDecision]
+    ) -> RetryDecision:
         """What follows. A policy or a filter that raises fails the job for good, and the reason says so."""
         try:
-            policy, rules = self._policy_and_rules(job, runnable, error)
-            return checked_decision(filters.elect_state(job, error, checked_decision(decide(job, error, policy, rules))))
+            return checked_decision(filters.elect_state(job, error, checked_decision(decide())))
         except BaseException as broken:  # noqa: BLE001 - user code: even its SystemExit must not end the worker
             _log.error("the decision about a retry of job %s raised; the job fails", job.id, exc_info=broken)
             return GiveUp(f"the decision about a retry raised {class_name(type(broken))}: {message_of(broken)}")
 
-    def _policy_and_rules(self, job: Job, runnable: Runnable | None, error: BaseException) -> tuple[RetryPolicy, RetryRules]:
-        """The call's, then the decorator's, then the application's. For a lost server, not the job's fault, none."""
-        if isinstance(error, ServerLostError):
-            return _at_once, RetryRules()
+    def _by_policy(self, job: Job, runnable: Runnable | None, error: BaseException) -> RetryDecision:
+        """By the policy and the rules of the call, then of the decorator, then of the application."""
         declared = (runnable.options if runnable else None) or _NO_OPTIONS
         extras = _extras_or_none(job)
         policy = read_policy(extras.retry) if extras.retry else declared.retry or self._retry
@@ -254,7 +277,7 @@ class Performer:
             retry_on=extras.retry_on if extras.retry_on is not None else _names(declared.retry_on),
             no_retry_on=extras.no_retry_on if extras.no_retry_on is not None else _names(declared.no_retry_on),
         )
-        return policy, rules
+        return decide(job, error, policy, rules)
 
     def filters_of(self, job: Job) -> JobFilters:
         """The filters of a job: those of the application, and of its function as far as that is known here."""
@@ -286,10 +309,6 @@ class Prepared:
         self.call = call
         self.args = args
         self.kwargs = kwargs
-
-
-def _at_once(job: Job, exception: BaseException, attempt: int, /) -> Retry:
-    return Retry(timedelta(0))
 
 
 # Asked of its type: an exception may say anything about itself, and raise another one instead.

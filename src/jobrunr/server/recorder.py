@@ -85,6 +85,7 @@ class Recorder:
         settings: how much of a log is kept.
         refused: is called with a claim that no longer holds.
         figures: counts what was written.
+        settled: is called with the claim of a suspect when nothing is left to be written about it.
     """
 
     def __init__(
@@ -94,12 +95,14 @@ class Recorder:
         settings: Settings,
         refused: Callable[[Claim], None],
         figures: RunFigures | None = None,
+        settled: Callable[[Claim], None] = lambda _: None,
     ) -> None:
         self._storage = storage
         self._filters = filters
         self._settings = settings
         self._refused = refused
         self._figures = figures or RunFigures()
+        self._settled = settled
         self._log_level = logging.getLevelNamesMapping()[settings.log_level]
         # Held more than once by a thread in which a finalizer logs while it keeps a line: the collector runs anywhere.
         self._lock = threading.RLock()
@@ -275,6 +278,11 @@ class Recorder:
         else:
             _log.warning("job %s is not ours any more; that it ended %s here is dropped", claim.job_id, outcome.update.state)
             self._refused(claim)
+        self._settle(outcome.job)
+
+    def _settle(self, job: Job) -> None:
+        if job.is_suspect:
+            self._settled(claim_of(job))
 
     def _write_failure_instead(self, outcome: Outcome, error: Exception) -> None:
         """The storage refuses this outcome for good. The job must not stay PROCESSING for ever because of that."""
@@ -288,6 +296,7 @@ class Recorder:
             raise
         except Exception:  # noqa: BLE001 - as above
             _log.exception("job %s stays PROCESSING until this server stops", job.id)
+            self._settle(job)
         else:
             self._tell(failure, is_written=job.id in written)
 

@@ -9,14 +9,17 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
 from typing import TypeVar
 
+from jobrunr.crashes import is_to_be_marked
+from jobrunr.ids import JobId
 from jobrunr.server.job_loop import JobLoop
 from jobrunr.server.performer import Performer, Prepared
 from jobrunr.server.processes.pool import JobProcesses
 from jobrunr.server.run import Outcome, Run, RunEnd
+from jobrunr.server.suspects import Suspects
 from jobrunr.server.time_limits import TimeLimits
 from jobrunr.storage.contract import Claim
 
@@ -24,6 +27,9 @@ T = TypeVar("T")
 
 SHORTEST = 1e-5
 """Seconds; no job is taken for shorter."""
+
+PATIENCE_OF_SUSPECTS = 30
+"""How many times longer than others suspects wait here before they are taken back."""
 
 _log = logging.getLogger("jobrunr.server")
 
@@ -37,6 +43,8 @@ class Workers:
         slots: how many jobs run at a time.
         performer: knows how to run one.
         complete: receives each outcome.
+        mark: receives runs that are to be marked as begun, and brings them to `start_marked`.
+        max_crashes: after so many a job is not run again.
         hungry: is called, once, when it gets empty here after `tell_when_hungry`; must not block.
         processes: in which jobs run that want one.
         most_stuck: how many slots are replaced while what runs in them cannot be stopped.
@@ -47,8 +55,10 @@ class Workers:
         slots: int,
         performer: Performer,
         complete: Callable[[Outcome], None],
-        hungry: Callable[[], None],
         *,
+        mark: Callable[[Run], None],
+        max_crashes: int,
+        hungry: Callable[[], None],
         processes: JobProcesses,
         most_stuck: int,
     ) -> None:
@@ -56,6 +66,8 @@ class Workers:
         self._performer = performer
         self._complete = complete
         self._processes = processes
+        self._mark = mark
+        self._suspects = Suspects(max_crashes)
         self._hungry = hungry
         self._hungry_at: int | None = None
         self._lock = threading.Lock()
@@ -88,14 +100,35 @@ class Workers:
         if coroutines:
             self._call_on_loop(self._start_coroutines, coroutines, coroutines)
 
+    def start_marked(self, runs: Sequence[Run], held: frozenset[JobId]) -> None:
+        """Call runs that are marked as begun, those whose claims hold. For the others it is over."""
+        lost = [run for run in runs if run.job.id not in held or run.is_over]
+        for run in lost:
+            self._end(run, None)
+        with self._lock:
+            coroutines = [run for run in runs if run not in lost and not self._start_in_thread(run)]
+            if lost:  # not always: one for which there is no thread would come here again and again
+                coroutines += self._fill_slots()
+        if coroutines:
+            self._call_on_loop(self._start_coroutines, coroutines, coroutines)
+
+    def settled(self, claim: Claim) -> None:
+        """Nothing is left to be written about the run of a suspect: others that waited for it may begin."""
+        with self._lock:
+            self._waiting.extendleft(reversed(self._suspects.leave(claim)))
+            coroutines = self._fill_slots()
+        if coroutines:
+            self._call_on_loop(self._start_coroutines, coroutines, coroutines)
+
     def tell_when_hungry(self, waiting: int | None) -> None:
         """Call `hungry` when a job ends and no more than so many wait here; None: do not."""
         self._hungry_at = waiting
 
     @property
     def free(self) -> int:
-        """Slots that nobody uses, less those that jobs wait for here already; negative when more wait."""
-        return self._free - len(self._waiting)
+        """Slots that nobody uses, less those that jobs wait for here already; negative when more wait. Suspects that wait
+        for each other count when they are more than there are slots."""
+        return self._free - len(self._waiting) - max(0, len(self._suspects) - self.slots)
 
     @property
     def busy(self) -> int:
@@ -108,12 +141,16 @@ class Workers:
         return self.slots / max(self._duration, SHORTEST) if self._duration else 0.0
 
     def take_back(self, older_than: float) -> list[Run]:
-        """Take out jobs that have waited here for more than so many seconds and were not begun."""
-        limit = time.monotonic() - older_than
+        """Take out jobs that have waited here for more than so many seconds and were not begun. Suspects that wait for each
+        other have more patience: elsewhere they may have to wait as well."""
+        now = time.monotonic()
+        limit = now - older_than
         with self._lock:
+            held_up = self._suspects.take_back(now - older_than * PATIENCE_OF_SUSPECTS)
             stale = [run for run in self._waiting if run.claimed_at <= limit]
             if stale:
                 self._waiting = deque(run for run in self._waiting if run.claimed_at > limit)
+        stale += held_up
         for run in stale:
             run.is_over = True
         return stale
@@ -130,7 +167,7 @@ class Workers:
             run = next((run for run in self._running if run.claim == claim), None)
             waiting = next((run for run in self._waiting if run.claim == claim), None)
             if waiting is not None:
-                self._waiting.remove(waiting)
+                self._waiting.remove(waiting)  # one that waits for other suspects is found out when it is to begin
         if run is not None:
             run.cancel(end)
         return run is not None or waiting is not None
@@ -169,8 +206,7 @@ class Workers:
     def _fill_slots(self) -> list[Run]:
         """With the lock held: fill free slots with what waits. Returns the runs that the event loop has to start."""
         coroutines: list[Run] = []
-        while self._free > 0 and self._waiting:
-            run = self._begin_next()
+        while (run := self._begin_next()) is not None:
             if self._performer.is_coroutine(run.job):
                 coroutines.append(run)
             elif not self._hand_to_thread(run):
@@ -178,20 +214,27 @@ class Workers:
                 break
         return coroutines
 
-    def _begin_next(self) -> Run:
-        """With the lock held: the next waiting run gets a slot."""
-        run = self._waiting.popleft()
-        self._free -= 1
-        run.begun_at = time.monotonic()
-        self._running.add(run)
-        return run
+    def _begin_next(self) -> Run | None:
+        """With the lock held: the next waiting run that can be called gets a slot. Those that have to be marked as begun
+        before get one too, and come later."""
+        while self._free > 0 and self._waiting:
+            run = self._waiting.popleft()
+            if not self._suspects.admit(run):
+                continue
+            self._free -= 1
+            run.begun_at = time.monotonic()
+            self._running.add(run)
+            if not is_to_be_marked(run.job):
+                return run
+            self._mark(run)
+        return None
 
     def _put_back(self, run: Run) -> None:
         """With the lock held: this run waits again."""
         self._running.discard(run)
         run.begun_at = 0.0
         self._free += 1
-        self._waiting.appendleft(run)
+        self._waiting.extendleft(reversed([run, *self._suspects.leave(run.claim)]))
 
     def _end(self, run: Run, outcome: Outcome | None) -> None:
         """A run is over: its slot is free, and its outcome is to be written unless it was taken away or given up."""
@@ -205,6 +248,8 @@ class Workers:
             run.is_over = True
         if outcome is not None and is_wanted:
             self._complete(outcome)
+        elif run.job.is_suspect:
+            self.settled(run.claim)
         with self._lock:
             self._running.discard(run)
             self._free += 1
@@ -240,6 +285,8 @@ class Workers:
         )
         if run.end is not RunEnd.TAKEN_AWAY:
             self._complete(self._performer.timed_out(run))
+        elif run.job.is_suspect:
+            self.settled(run.claim)
         self.stuck_changed()
         self.submit(())
         if hungry:
@@ -257,10 +304,10 @@ class Workers:
     def _next_or_idle(self) -> Run | None:
         """The next run for the thread that just ended one; None when it is to wait for one."""
         with self._lock:
-            if self._free > 0 and self._waiting:
-                return self._begin_next()
-            self._idle_threads += 1
-            return None
+            run = self._begin_next()
+            if run is None:
+                self._idle_threads += 1
+            return run
 
     # -- threads
 
@@ -277,6 +324,14 @@ class Workers:
                 return False
             self._threads.append(thread)
         self._inbox.put(run)
+        return True
+
+    def _start_in_thread(self, run: Run) -> bool:
+        """With the lock held: start a run in a thread, or let it wait for one. False when it belongs on the event loop."""
+        if self._performer.is_coroutine(run.job):
+            return False
+        if not self._hand_to_thread(run):
+            self._put_back(run)
         return True
 
     def _work(self) -> None:

@@ -25,7 +25,9 @@ from jobrunr.jobs import Job, JobUpdate, NewJob
 from jobrunr.recurring_job import Firing, RecurringJob, RecurringRun
 from jobrunr.server_record import ServerRecord
 from jobrunr.states import JobState
+from jobrunr.storage.listener import Listener
 from jobrunr.storage.overview import AuditEntry, FailureGroup, Sample, Totals
+from jobrunr.storage.presence import Presence
 from jobrunr.storage.query import JobCount, JobOrder, JobPage, JobQuery
 from jobrunr.storage.runs import Claim, LogLine, RunRecord
 
@@ -40,6 +42,7 @@ __all__ = [
     "JobQuery",
     "Listener",
     "LogLine",
+    "Presence",
     "Promotion",
     "Retention",
     "RunRecord",
@@ -81,23 +84,6 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """How long is kept which runs of a recurring job were skipped, and why."""
     forget_audit_after: timedelta = timedelta(days=90)
     """How long is kept who changed what by hand."""
-
-
-class Listener(ABC):
-    """Waits for new work on behalf of one server. Not for two threads at once, except `wake` and `close`."""
-
-    @abstractmethod
-    def wait(self, timeout: float) -> bool:
-        """Sleep until there may be new work (True), or for `timeout` seconds (False). Errors of the database do not
-        surface here: the listener falls back to the time-out and recovers on its own."""
-
-    @abstractmethod
-    def wake(self) -> None:
-        """End a `wait` that is going on, or the next one, from any thread."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Give back what it holds."""
 
 
 class StorageProvider(ABC):
@@ -176,6 +162,10 @@ class StorageProvider(ABC):
     @abstractmethod
     def held(self, claims: Sequence[Claim]) -> frozenset[JobId]:
         """Which of these claims still hold: the job is PROCESSING under that token."""
+
+    @abstractmethod
+    def begin(self, claims: Sequence[Claim]) -> frozenset[JobId]:
+        """Mark these runs as begun, those whose claims hold. Returns their ids."""
 
     # -- duties of the master
 
@@ -350,6 +340,23 @@ class StorageProvider(ABC):
     @abstractmethod
     def remove_dead(self, timeout: timedelta) -> list[ServerRecord]:
         """Remove servers whose last heartbeat is longer ago than `timeout`, and return them."""
+
+    def presence(self, server_id: UUID) -> Presence | None:
+        """Take a lock that is released the moment this process dies. None where there is no such thing: servers without one
+        are judged by their heartbeats alone."""
+        return None
+
+    def absent(self, server_ids: Collection[UUID]) -> frozenset[UUID]:
+        """Which of these servers surely hold no lock of presence at this moment. Only asked about those that took one."""
+        return frozenset()
+
+    @abstractmethod
+    def remove_absent(self, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
+        """Remove these servers, each only if it was not heard since: its last heartbeat is still the one in the record.
+
+        Returns:
+            those that were removed.
+        """
 
     # -- notes
 

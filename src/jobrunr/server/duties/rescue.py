@@ -25,7 +25,7 @@ class Rescue:
     """Removes dead servers and decides about the jobs that they leave behind.
 
     Arguments:
-        failed: what becomes of a job whose run ended with an exception, as its rescuer sees it.
+        lost: what becomes of a job whose server is gone.
         announce: tells the filters of what was written.
     """
 
@@ -35,14 +35,14 @@ class Rescue:
         membership: Membership,
         clock: Clock,
         interval: float,
-        failed: Callable[[Job, BaseException], Outcome],
+        lost: Callable[[Job, ServerLostError], Outcome],
         announce: Callable[[Outcome], None],
     ) -> None:
         self._storage = storage
         self._membership = membership
         self._clock = clock
         self._interval = interval
-        self._failed = failed
+        self._lost = lost
         self._announce = announce
         self._known: frozenset[UUID] = frozenset()
         self._searched_at = float("-inf")
@@ -69,12 +69,12 @@ class Rescue:
 
     def _rescue_orphans(self) -> None:
         while orphans := self._storage.orphans(BATCH):
-            outcomes = [self._failed(job, ServerLostError(job.server_name or "?")) for job in orphans]
+            outcomes = [self._lost(job, ServerLostError(job.server_name or "?")) for job in orphans]
             written = self._storage.update([outcome.update for outcome in outcomes])
             for outcome in outcomes:
                 if outcome.job.id in written:
                     _log.warning(
-                        "job %s was running on %s, which is gone: %s",
+                        "job %s was with %s, which is gone: %s",
                         outcome.job.id,
                         outcome.job.server_name,
                         outcome.update.state,

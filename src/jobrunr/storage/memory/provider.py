@@ -39,6 +39,7 @@ from jobrunr.storage.memory.index import JobIndex
 from jobrunr.storage.memory.ledger import Ledger
 from jobrunr.storage.memory.listener import MemoryListener
 from jobrunr.storage.memory.recurring import RecurringIndex
+from jobrunr.storage.memory.servers import Servers
 from jobrunr.storage.memory.writes import claimed, expired, inserted, may_write, promoted, updated, was_written
 from jobrunr.storage.query import place, write_cursor
 
@@ -61,7 +62,7 @@ class MemoryStorageProvider(StorageProvider):
         self._jobs = JobIndex()
         self._logs: dict[UUID, dict[tuple[int, int], LogLine]] = {}
         self._data: dict[UUID, dict[str, str]] = {}
-        self._servers: dict[UUID, ServerRecord] = {}
+        self._servers = Servers()
         self._metadata: dict[tuple[str, str], str] = {}
         self._recurring = RecurringIndex()
         self._ledger = Ledger()
@@ -119,7 +120,7 @@ class MemoryStorageProvider(StorageProvider):
         with self._transaction() as now:
             taken: list[Job] = []
             token = new_token()
-            if server_id not in self._servers:
+            if server_id not in self._servers.ids:
                 return taken
             while len(taken) < limit and (job := self._jobs.first_enqueued(queues)) is not None:
                 taken.append(claimed(job, server_id, server_name, token, now))
@@ -157,6 +158,14 @@ class MemoryStorageProvider(StorageProvider):
         with self._transaction():
             return frozenset(claim.job_id for claim in claims if self._holds(claim))
 
+    def begin(self, claims: Sequence[Claim]) -> frozenset[JobId]:
+        with self._transaction():
+            held = [claim for claim in claims if self._holds(claim)]
+            for claim in held:
+                if (job := self._jobs.get(claim.job_id)) is not None:
+                    self._jobs.put(replace(job, begun_token=claim.token))
+            return frozenset(claim.job_id for claim in held)
+
     def _holds(self, claim: Claim) -> bool:
         job = self._jobs.get(claim.job_id)
         return job is not None and job.state is JobState.PROCESSING and job.claim_token == claim.token
@@ -173,7 +182,7 @@ class MemoryStorageProvider(StorageProvider):
 
     def orphans(self, limit: int) -> list[Job]:
         with self._transaction():
-            return list(islice(self._jobs.processing_elsewhere(self._servers), limit))
+            return list(islice(self._jobs.processing_elsewhere(self._servers.ids), limit))
 
     def awaiting(self, limit: int, after: Job | None = None) -> list[Job]:
         with self._transaction():
@@ -312,41 +321,31 @@ class MemoryStorageProvider(StorageProvider):
 
     def announce(self, server: ServerRecord) -> None:
         with self._transaction() as now:
-            self._servers[server.id] = replace(server, first_heartbeat=now, last_heartbeat=now)
+            self._servers.announce(server, now)
 
     def heartbeat(self, server: ServerRecord) -> list[ServerRecord]:
         with self._transaction() as now:
-            known = self._servers.get(server.id)
-            if known is None:
-                return []
-            stored = replace(server, first_heartbeat=known.first_heartbeat, last_heartbeat=now, is_paused=known.is_paused)
-            self._servers[server.id] = stored
-            return self._by_age(now)
+            return self._servers.all(now) if self._servers.heartbeat(server, now) else []
 
     def pause_server(self, server_id: UUID, paused: bool) -> bool:
         with self._transaction():
-            known = self._servers.get(server_id)
-            if known is not None:
-                self._servers[server_id] = replace(known, is_paused=paused)
-            return known is not None
+            return self._servers.pause(server_id, paused)
 
     def sign_off(self, server_id: UUID) -> None:
         with self._transaction():
-            self._servers.pop(server_id, None)
+            self._servers.remove(server_id)
 
     def servers(self) -> list[ServerRecord]:
         with self._transaction() as now:
-            return self._by_age(now)
-
-    def _by_age(self, now: datetime) -> list[ServerRecord]:
-        return sorted(self._servers.values(), key=lambda server: (server.first_heartbeat or now, server.id))
+            return self._servers.all(now)
 
     def remove_dead(self, timeout: timedelta) -> list[ServerRecord]:
         with self._transaction() as now:
-            dead = [s for s in self._servers.values() if s.last_heartbeat and now - s.last_heartbeat > timeout]
-            for server in dead:
-                del self._servers[server.id]
-            return dead
+            return self._servers.remove_dead(timeout, now)
+
+    def remove_absent(self, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
+        with self._transaction():
+            return self._servers.remove_absent(servers)
 
     # -- notes
 

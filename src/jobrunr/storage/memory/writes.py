@@ -84,6 +84,7 @@ def updated(job: Job, update: JobUpdate) -> Job:
         reason=update.reason,
         by=update.by,
         fingerprint=update.fingerprint or job.fingerprint,
+        crashes=update.crashes,
         result_json=update.result_json,
         expires_at=update.expires_at,
         past=job.past + update.past,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Executable, Integer, and_, bindparam, or_, select
+from sqlalchemy import Connection, Executable, Integer, and_, bindparam, or_, select, update
 
 from jobrunr.ids import JobId
 from jobrunr.states import JobState
 from jobrunr.storage.contract import Claim, LogLine, RunRecord
+from jobrunr.storage.sql.column_types import Id
 from jobrunr.storage.sql.dialects.base import Dialect
 
 
@@ -24,6 +26,9 @@ class Journal:
         self._held = select(tables.jobs.c.id, tables.jobs.c.claim_token).where(running, dialect.among(tables.jobs.c.id))
         # Shared locks: who wants to take one of these jobs away waits until we have written, and we see who was faster.
         self._held_locked = self._held.order_by(tables.jobs.c.id).with_for_update(read=True)
+        token = bindparam("token", type_=Id)
+        this_claim = (running, dialect.among(tables.jobs.c.id), tables.jobs.c.claim_token == token)
+        self._begin = update(tables.jobs).where(*this_claim).values(begun_token=token)
         logs, data = tables.job_logs, tables.job_data
         self._logs = (
             select(logs.c.attempt, logs.c.seq, logs.c.at, logs.c.level, logs.c.message)
@@ -40,6 +45,18 @@ class Journal:
         """Which claims hold."""
         tokens = self._tokens(connection, self._held, claims)
         return frozenset(claim.job_id for claim in claims if tokens.get(claim.job_id) == claim.token)
+
+    def begin(self, connection: Connection, claims: Sequence[Claim]) -> frozenset[JobId]:
+        """Mark runs as begun: those of one claim of the server, which share their token, in one statement."""
+        by_token: defaultdict[UUID, set[JobId]] = defaultdict(set)
+        for claim in claims:
+            by_token[claim.token].add(claim.job_id)
+        begun = 0
+        for token, ids in by_token.items():
+            begun += connection.execute(self._begin, {"token": token, "ids": sorted(ids)}).rowcount
+        if begun == sum(map(len, by_token.values())):
+            return frozenset(claim.job_id for claim in claims)
+        return self.held(connection, claims)
 
     def append(self, connection: Connection, records: Sequence[RunRecord]) -> frozenset[JobId]:
         """Keep the records whose claims hold."""

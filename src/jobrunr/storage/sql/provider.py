@@ -28,6 +28,7 @@ from jobrunr.storage.contract import (
     JobQuery,
     Listener,
     LogLine,
+    Presence,
     Promotion,
     Retention,
     RunRecord,
@@ -179,6 +180,11 @@ class SqlStorageProvider(StorageProvider):
             return frozenset()
         return self._database.read(lambda connection: self._journal.held(connection, claims))
 
+    def begin(self, claims: Sequence[Claim]) -> frozenset[JobId]:
+        if not claims:
+            return frozenset()
+        return self._database.write_once(lambda connection: self._journal.begin(connection, claims))
+
     # -- duties of the master
 
     def promote(self, limit: int) -> Promotion:
@@ -309,6 +315,18 @@ class SqlStorageProvider(StorageProvider):
         if not self._database.read(lambda connection: self._servers.any_dead(connection, timeout)):
             return []
         return self._database.write(lambda connection: self._servers.remove_dead(connection, timeout))
+
+    def presence(self, server_id: UUID) -> Presence | None:
+        self._database.check_open()
+        return self._dialect.presence(server_id)
+
+    def absent(self, server_ids: Collection[UUID]) -> frozenset[UUID]:
+        if not server_ids:
+            return frozenset()
+        return self._database.read(lambda connection: self._dialect.absent(connection, server_ids))
+
+    def remove_absent(self, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
+        return self._database.write(lambda connection: self._servers.remove_absent(connection, servers))
 
     # -- notes
 

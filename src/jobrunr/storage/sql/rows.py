@@ -40,6 +40,7 @@ def to_job(row: Sequence[Any], unreadable: str | None = None) -> Job:
         job_id, state, version, claim_token, target, arguments, name, queue, priority, labels, retries, attempts, failures,
         created_at, state_at, scheduled_at, run_at, enqueued_at, started_at, finished_at, reason, server_id, server_name,
         recurring_job_id, result, expires_at, extras, past, actor, fingerprint,
+        crashes, begun_token,
     ) = row  # fmt: skip
     if {type(target), type(arguments), type(name), type(queue), type(past)} != _TEXT:
         raise TypeError("target, arguments, name, queue and past are text")
@@ -49,6 +50,8 @@ def to_job(row: Sequence[Any], unreadable: str | None = None) -> Job:
         raise TypeError("actor and fingerprint are text, if anything")
     if {type(version), type(priority), type(retries), type(attempts), type(failures)} != _NUMBER:
         raise TypeError("version, priority, retries, attempts and failures are whole numbers")
+    if crashes is not None and type(crashes) is not int:
+        raise TypeError("crashes is a whole number, if anything")
     return Job(
         id=JobId.of(job_id),
         details=JobDetails(target, arguments),
@@ -78,6 +81,8 @@ def to_job(row: Sequence[Any], unreadable: str | None = None) -> Job:
         expires_at=expires_at,
         extras_json=extras,
         fingerprint=fingerprint,
+        crashes=crashes or 0,
+        begun_token=begun_token,
         past=past,
         unreadable=unreadable,
     )
@@ -169,7 +174,7 @@ NO_TIME = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 def to_server(row: Sequence[Any]) -> ServerRecord:
     """The server in a row of the table of servers."""
-    server_id, name, workers, busy, queues, version, pid, memory, cpu, first, last, host, tags, is_paused = row
+    server_id, name, workers, busy, queues, version, pid, memory, cpu, first, last, host, tags, is_paused, has_presence = row
     return ServerRecord(
         id=server_id,
         name=name,
@@ -185,6 +190,7 @@ def to_server(row: Sequence[Any]) -> ServerRecord:
         first_heartbeat=first,
         last_heartbeat=last,
         is_paused=bool(is_paused),
+        has_presence=bool(has_presence),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -34,11 +35,13 @@ class Servers:
         self._all_and_now = self._all.add_columns(cast(dialect.now_sql, UtcTime))
         self._silent = select(*servers.c).where(servers.c.last_heartbeat < bindparam("until")).with_for_update()
         self._remove_all = delete(servers).where(dialect.among(servers.c.id))
+        self._remove_unheard = delete(servers).where(this_server, servers.c.last_heartbeat == bindparam("heard_at"))
 
     def announce(self, connection: Connection, server: ServerRecord) -> None:
         """Register a server."""
         now = self.dialect.now(connection)
         row = server_values(server) | {"first_heartbeat": now, "last_heartbeat": now, "is_paused": server.is_paused}
+        row["has_presence"] = server.has_presence
         self.dialect.insert_or_replace(connection, self.dialect.tables.servers, [row])
 
     def heartbeat(self, connection: Connection, server: ServerRecord) -> list[ServerRecord]:
@@ -71,4 +74,15 @@ class Servers:
         dead = [to_server(row) for row in connection.execute(self._silent, {"until": until})]
         if dead:
             connection.execute(self._remove_all, {"ids": [server.id for server in dead]})
+        self.dialect.forget_presence_of([server.id for server in dead])
         return dead
+
+    def remove_absent(self, connection: Connection, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
+        """Remove those that were not heard since."""
+        removed = [
+            server
+            for server in sorted(servers, key=lambda server: server.id)
+            if connection.execute(self._remove_unheard, {"server_id": server.id, "heard_at": server.last_heartbeat}).rowcount
+        ]
+        self.dialect.forget_presence_of([server.id for server in removed])
+        return removed

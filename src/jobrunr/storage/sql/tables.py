@@ -112,6 +112,7 @@ class Tables:
             Column("host", ExactText(255)),
             Column("tags", ExactText()),
             Column("is_paused", Boolean),
+            Column("has_presence", Boolean),
         )
 
     def _job_labels(self) -> Table:
@@ -198,6 +199,8 @@ class Tables:
             Column("past", ExactText(), nullable=False),
             Column("actor", ExactText(MAX_NAME_LENGTH)),
             Column("fingerprint", ExactText(16)),
+            Column("crashes", Integer),
+            Column("begun_token", Id),
         )
 
     def _recurring_jobs(self) -> Table:

@@ -41,7 +41,7 @@ class Updating:
         this_job = jobs.c.id == bindparam("job_id")
         begun = {"state": bindparam("new_state"), "version": jobs.c.version + 1, "state_at": bindparam("at")}
         outcome: dict[str, Any] = {"result": bindparam("new_result"), "expires_at": bindparam("new_expires_at")}
-        self._succeed = update(jobs).where(this_job).values(**begun, **outcome, finished_at=bindparam("at"))
+        self._succeed = update(jobs).where(this_job).values(**begun, **outcome, finished_at=bindparam("at"), crashes=None)
         self._change = (
             update(jobs)
             .where(this_job)
@@ -61,6 +61,7 @@ class Updating:
                 past=jobs.c.past + bindparam("more_past"),
                 actor=bindparam("new_actor"),
                 fingerprint=func.coalesce(bindparam("new_fingerprint"), jobs.c.fingerprint),
+                crashes=bindparam("new_crashes"),
             )
         )
 
@@ -111,7 +112,7 @@ class PostgresqlUpdating(Updating):
                 FROM json_to_recordset(CAST(:changes AS json)) AS change (
                     id uuid, token uuid, version int, kept_token uuid, state text, at timestamptz, run_at timestamptz,
                     reason text, attempts int, failures int, result text, expires_at timestamptz, past text,
-                    actor text, fingerprint text
+                    actor text, fingerprint text, crashes int
                 )
             ), held AS (
                 SELECT job.id, job.state
@@ -142,7 +143,8 @@ class PostgresqlUpdating(Updating):
                     server_id = CASE WHEN succeeded THEN job.server_id END,
                     past = job.past || wanted.past,
                     actor = wanted.actor,
-                    fingerprint = coalesce(wanted.fingerprint, job.fingerprint)
+                    fingerprint = coalesce(wanted.fingerprint, job.fingerprint),
+                    crashes = wanted.crashes
                 FROM wanted JOIN held ON held.id = wanted.id
                 WHERE job.id = wanted.id
                 RETURNING job.id, held.state AS old, job.state AS new, wanted.fingerprint
@@ -185,7 +187,7 @@ class MysqlUpdating(Updating):
                 reason LONGTEXT PATH '$.reason', attempts INT PATH '$.attempts', failures INT PATH '$.failures',
                 result LONGTEXT PATH '$.result', expires_at DATETIME(6) PATH '$.expires_at', past LONGTEXT PATH '$.past',
                 actor VARCHAR(255) PATH '$.actor', fingerprint VARCHAR(16) PATH '$.fingerprint',
-                succeeded INT PATH '$.succeeded'
+                crashes INT PATH '$.crashes', succeeded INT PATH '$.succeeded'
             )) AS wanted
             JOIN {jobs} AS job ON job.id = wanted.id
             SET job.state = wanted.state,
@@ -206,7 +208,8 @@ class MysqlUpdating(Updating):
                 job.server_id = IF(succeeded, job.server_id, NULL),
                 job.past = CONCAT(job.past, wanted.past),
                 job.actor = wanted.actor,
-                job.fingerprint = COALESCE(wanted.fingerprint, job.fingerprint)
+                job.fingerprint = COALESCE(wanted.fingerprint, job.fingerprint),
+                job.crashes = wanted.crashes
         """)
 
     def _write(self, connection: Connection, changes: list[JobUpdate]) -> None:
@@ -223,8 +226,9 @@ def _times_as_text(change: JobUpdate) -> dict[str, Any]:
 
 
 def _document(change: JobUpdate) -> dict[str, Any]:
-    """An update, to be sent as JSON."""
-    return {
+    """An update, to be sent as JSON. What is not there is NULL."""
+    crashes = {"crashes": change.crashes} if change.crashes else {}
+    return crashes | {
         "id": change.job_id,
         "token": change.token,
         "version": change.version,
@@ -267,6 +271,7 @@ def change_values(change: JobUpdate) -> dict[str, Any]:
         "more_past": change.past,
         "new_actor": change.by,
         "new_fingerprint": change.fingerprint,
+        "new_crashes": change.crashes or None,
     }
 
 

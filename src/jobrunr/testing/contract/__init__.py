@@ -19,7 +19,8 @@ For the author of a provider. Make a test class, give it a fixture ``storage``, 
 
 The fixture gives a provider that is set up, empty, and tells the time by ``clock``, a `jobrunr.testing.TestClock`. What your
 store cannot do at all is said in class attributes, each with the reason: ``one_provider_only``, ``takes_any_text``,
-``not_damageable``. The tests that need it are then skipped with that reason, in plain sight. Everything else must hold.
+``not_damageable``, ``no_presence``. The tests that need it are then skipped with that reason, in plain sight. Everything
+else must hold.
 
 Each module is one chapter, and each test is a sentence of the law. The rules themselves are in the docstrings of
 `jobrunr.storage.contract`.
@@ -33,6 +34,7 @@ pytest.register_assert_rewrite(
         for chapter in (
             "base",
             "claiming",
+            "crashes",
             "creating",
             "damaging",
             "duties",
@@ -53,6 +55,7 @@ pytest.register_assert_rewrite(
 )
 
 from jobrunr.testing.contract.claiming import Claiming  # noqa: E402 - assertions are rewritten on import only
+from jobrunr.testing.contract.crashes import Beginning, CountingCrashes  # noqa: E402
 from jobrunr.testing.contract.creating import Creating  # noqa: E402
 from jobrunr.testing.contract.damaging import Damaging  # noqa: E402
 from jobrunr.testing.contract.duties import Awaiting, Expiring, Promoting, Rescuing, Tidying  # noqa: E402
@@ -65,7 +68,7 @@ from jobrunr.testing.contract.races import Racing  # noqa: E402
 from jobrunr.testing.contract.recurring import Declaring, SavingRecurring  # noqa: E402
 from jobrunr.testing.contract.runs import Appending, Holding  # noqa: E402
 from jobrunr.testing.contract.searching import CountingMatches, Searching  # noqa: E402
-from jobrunr.testing.contract.servers import Noting, Pausing, Registering  # noqa: E402
+from jobrunr.testing.contract.servers import BeingPresent, Noting, Pausing, Registering  # noqa: E402
 from jobrunr.testing.contract.updating import Updating  # noqa: E402
 from jobrunr.testing.contract.waking import Waking  # noqa: E402
 
@@ -82,6 +85,8 @@ class StorageContract(
     GuardingBatches,
     Appending,
     Holding,
+    Beginning,
+    CountingCrashes,
     Promoting,
     Awaiting,
     Rescuing,
@@ -98,6 +103,7 @@ class StorageContract(
     Auditing,
     SayingByWhom,
     Registering,
+    BeingPresent,
     Pausing,
     Noting,
     Waking,

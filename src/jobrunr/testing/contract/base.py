@@ -53,6 +53,9 @@ class Contract:
     not_damageable: ClassVar[str | None] = None
     """Why nobody can change a stored job behind the provider's back; None when one can."""
 
+    no_presence: ClassVar[str | None] = None
+    """Why servers prove by nothing but heartbeats that they live; None when they hold locks."""
+
     def another(self, storage: StorageProvider, clock: TestClock) -> StorageProvider:
         """A second provider over the same storage, as another process would have, with the same clock."""
         raise NotImplementedError("Override another(), or say in one_provider_only why there is none.")

@@ -14,6 +14,7 @@ from jobrunr.states import JobState
 from jobrunr.storage.contract import JobQuery, Retention, StorageProvider
 from jobrunr.testing.clock import TestClock
 from jobrunr.testing.contract.base import MANY, Contract
+from jobrunr.testing.contract.decisions import bury
 from jobrunr.testing.factories import enqueued, present, processing, succeeded, written
 
 damages = pytest.mark.parametrize(
@@ -38,6 +39,7 @@ damages = pytest.mark.parametrize(
         ("run_at", b"\x00\xff"),
         ("expires_at", "never"),
         ("retries", "many"),
+        ("crashes", "many"),
         ("attempts", "some"),
         ("failures", "few"),
         ("version", "latest"),
@@ -115,8 +117,7 @@ class Damaging(Contract):
 
         assert orphans.keys() == {broken.id, other.id}
         assert is_unreadable(orphans[broken.id])
-        rescue = transitions.fail(orphans[broken.id], clock.now(), "its server is gone", by=transitions.Author.RESCUER)
-        assert storage.update([rescue]) == {broken.id}
+        assert storage.update([bury(orphans[broken.id], clock.now())]) == {broken.id}
 
     def test_a_damaged_line_of_the_past_is_shown_as_such(self, storage: StorageProvider, clock: TestClock) -> None:
         job = succeeded(storage)

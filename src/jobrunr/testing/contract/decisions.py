@@ -39,7 +39,17 @@ def hand_back(job: Job, now: datetime) -> JobUpdate:
 
 
 def rescue(job: Job, now: datetime) -> JobUpdate:
-    return _again(job, now, "its server is gone", after=AT_ONCE, by=Author.RESCUER)
+    return transitions.run_again_after_crash(
+        job, now, "its server is gone", an_exception(), delay=AT_ONCE, again_reason="crash 1 of 3"
+    )
+
+
+def bury(job: Job, now: datetime) -> JobUpdate:
+    return transitions.give_up_after_crash(job, now, "quarantined", an_exception())
+
+
+def hand_back_unbegun(job: Job, now: datetime) -> JobUpdate:
+    return transitions.hand_back(job, now, "its server is gone", begun=False, by=Author.RESCUER)
 
 
 def withdraw(job: Job, now: datetime) -> JobUpdate:
@@ -57,9 +67,8 @@ def _again(
     *,
     after: timedelta,
     exception: ExceptionRecord | None = None,
-    by: Author = Author.OWNER,
 ) -> JobUpdate:
-    return transitions.fail_and_retry(job, now, reason, exception, delay=after, retry_reason="retry 1 of 10", by=by)
+    return transitions.fail_and_retry(job, now, reason, exception, delay=after, retry_reason="retry 1 of 10")
 
 
 def _made(update: JobUpdate | None) -> JobUpdate:

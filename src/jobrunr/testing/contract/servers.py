@@ -1,13 +1,16 @@
-"""Servers and notes: `announce`, `heartbeat`, `sign_off`, `servers`, `remove_dead`, `get_metadata`, `put_metadata`."""
+"""Servers and notes: `announce`, `heartbeat`, `sign_off`, `servers`, `remove_dead`, `presence`, `absent`, `remove_absent`,
+`get_metadata`, `put_metadata`."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
 
-from jobrunr.storage.contract import StorageProvider
+from jobrunr.server_record import ServerRecord
+from jobrunr.storage.contract import Presence, StorageProvider
 from jobrunr.testing.clock import TestClock
 from jobrunr.testing.contract.base import TEXTS, Contract
 from jobrunr.testing.factories import a_server, announced
@@ -34,6 +37,7 @@ class Registering(Contract):
             cpu=12.375,
             host="größe-1",
             tags=("zone a", "größe 😀"),
+            has_presence=True,
         )
         now = clock.advance(microseconds=123_457)
 
@@ -135,6 +139,72 @@ class Registering(Contract):
         alive = announced(storage)
         assert {server.id for server in storage.remove_dead(LEASE)} == dead
         assert [server.id for server in storage.servers()] == [alive.id]
+
+
+class BeingPresent(Contract):
+    """Whether the process of a server lives, as far as the storage can tell, and what becomes of those that do not."""
+
+    def took(self, storage: StorageProvider, server: ServerRecord) -> Presence:
+        if self.no_presence is not None:
+            assert storage.presence(server.id) is None
+            pytest.skip(self.no_presence)
+        presence = storage.presence(server.id)
+        assert presence is not None
+        return presence
+
+    def test_a_server_that_holds_its_lock_is_not_absent(self, storage: StorageProvider, second: StorageProvider) -> None:
+        server, other = announced(storage), announced(storage)
+        with closing(self.took(storage, server)), closing(self.took(second, other)):
+            for looker in (storage, second):
+                assert looker.absent([server.id]) == looker.absent([server.id, other.id]) == frozenset()
+            assert {server.id for server in second.servers()} == {server.id, other.id}
+
+    def test_a_lock_is_held_until_it_is_released_whatever_others_do(
+        self, storage: StorageProvider, second: StorageProvider
+    ) -> None:
+        gone, there = announced(storage), announced(storage)
+        released = self.took(storage, gone)
+        with closing(self.took(storage, there)) as held:
+            assert held.held_for > 0
+            released.close()
+            released.close()
+            assert released.held_for == 0
+            assert second.absent([gone.id, there.id]) <= {gone.id}
+
+    def test_a_lock_can_be_taken_again_once_it_was_released(self, storage: StorageProvider) -> None:
+        server = announced(storage)
+        self.took(storage, server).close()
+        with closing(self.took(storage, server)):
+            assert storage.absent([server.id]) == frozenset()
+
+    def test_nobody_of_none_is_absent(self, storage: StorageProvider) -> None:
+        assert storage.absent([]) == frozenset()
+
+    def test_a_server_that_was_not_heard_since_is_removed(self, storage: StorageProvider, clock: TestClock) -> None:
+        absent, silent = announced(storage, name="absent"), announced(storage, name="silent")
+        seen = {server.id: server for server in storage.servers()}
+        clock.advance(seconds=3)
+
+        assert storage.remove_absent([seen[absent.id]]) == [seen[absent.id]]
+
+        assert storage.servers() == [seen[silent.id]]
+        assert storage.heartbeat(absent) == []
+        assert storage.remove_absent([seen[absent.id]]) == []
+
+    def test_a_heartbeat_in_between_saves_a_server(self, storage: StorageProvider, clock: TestClock) -> None:
+        saved, absent = announced(storage), announced(storage)
+        seen = {server.id: server for server in storage.servers()}
+        clock.advance(microseconds=1)
+        storage.heartbeat(saved)
+
+        assert storage.remove_absent(list(seen.values())) == [seen[absent.id]]
+
+        assert [server.id for server in storage.servers()] == [saved.id]
+
+    def test_removing_nobody_is_no_error(self, storage: StorageProvider) -> None:
+        server = announced(storage)
+        assert storage.remove_absent([]) == []
+        assert [found.id for found in storage.servers()] == [server.id]
 
 
 class Pausing(Contract):

@@ -135,7 +135,7 @@ class Updating(Contract):
         job = processing(storage)
         rescued = written(storage, rescue(job, clock.advance(seconds=20)))
         assert rescued.history[:-2] == job.history
-        assert [change.reason for change in rescued.history[-2:]] == ["its server is gone", "retry 1 of 10"]
+        assert [change.reason for change in rescued.history[-2:]] == ["its server is gone", "crash 1 of 3"]
 
     @pytest.mark.parametrize("make", [awaiting, scheduled, enqueued, processing, succeeded, failed])
     def test_a_person_can_delete_a_job(self, storage: StorageProvider, clock: TestClock, make: Maker) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, ClassVar
+from uuid import UUID
 
 from sqlalchemy import (
     URL,
@@ -26,6 +28,7 @@ from sqlalchemy.exc import DBAPIError
 
 from jobrunr.clock import Clock
 from jobrunr.storage.sql.column_types import UtcTime
+from jobrunr.storage.sql.presence import SqlPresence
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import Queues, Watcher
 
@@ -82,6 +85,7 @@ class Dialect(ABC):
             assert self.database_clock is not None
             self.now_sql = self.database_clock
         self._read_now = select(self.now_sql)
+        self._presences: weakref.WeakSet[SqlPresence] = weakref.WeakSet()
 
     @classmethod
     @abstractmethod
@@ -189,6 +193,26 @@ class Dialect(ABC):
     def tell_others(self, queues: Queues) -> None:
         """Tell other processes that jobs were enqueued, where they do not find out by themselves. Does not wait."""
 
+    # -- presence of servers
+
+    def presence(self, server_id: UUID) -> SqlPresence | None:
+        """A lock that is released when this process dies; None where there is none that can be relied upon."""
+        presence = self.make_presence(server_id)
+        if presence is not None:
+            self._presences.add(presence)
+        return presence
+
+    def make_presence(self, server_id: UUID) -> SqlPresence | None:
+        """As `presence`."""
+        return None
+
+    def absent(self, connection: Connection, server_ids: Collection[UUID]) -> frozenset[UUID]:
+        """Whose locks are surely free."""
+        return frozenset()
+
+    def forget_presence_of(self, server_ids: Collection[UUID]) -> None:
+        """Clear away what is left of the presence of servers that are gone, where something is."""
+
     # -- life
 
     def close(self) -> None:
@@ -199,6 +223,8 @@ class Dialect(ABC):
     def start_anew_after_fork(self) -> None:
         """Forget what cannot be used in the child of a fork: connections, locks, threads."""
         self.engine.dispose(close=False)
+        for presence in self._presences:
+            presence.let_go_after_fork()
 
     # -- set-up and trouble
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, ClassVar
+from uuid import UUID
 
 from sqlalchemy import (
     URL,
@@ -28,6 +29,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from jobrunr.errors import StorageSetupError
 from jobrunr.storage.sql.column_types import UtcTime
 from jobrunr.storage.sql.dialects.base import Dialect, Trouble
+from jobrunr.storage.sql.dialects.mysql_presence import NamedLock, absent
+from jobrunr.storage.sql.presence import SqlPresence
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import PollingWatcher, Queues, Watcher
 
@@ -95,6 +98,12 @@ class MysqlDialect(Dialect):
 
     def make_watcher(self, on_news: Callable[[Queues], None]) -> Watcher:
         return PollingWatcher(self.engine, self.tables, on_news)
+
+    def make_presence(self, server_id: UUID) -> SqlPresence | None:
+        return NamedLock.taken(self.engine, server_id) if self.engine.dialect.driver == "pymysql" else None
+
+    def absent(self, connection: Connection, server_ids: Collection[UUID]) -> frozenset[UUID]:
+        return absent(connection, server_ids)
 
     def check(self, connection: Connection) -> None:
         is_mariadb = bool(getattr(connection.dialect, "is_mariadb", False))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, ClassVar
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import (
@@ -36,8 +37,10 @@ from jobrunr.clock import Clock
 from jobrunr.errors import StorageSetupError
 from jobrunr.storage.sql.column_types import Id, UtcTime
 from jobrunr.storage.sql.dialects.base import Dialect, Run, Trouble
+from jobrunr.storage.sql.dialects.postgresql_presence import AdvisoryLock, absent
 from jobrunr.storage.sql.dialects.postgresql_waking import NOTIFY, ChannelWatcher, Notifier
 from jobrunr.storage.sql.dialects.psycopg_direct import DirectStatement
+from jobrunr.storage.sql.presence import SqlPresence
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import PollingWatcher, Queues, Watcher
 
@@ -157,6 +160,12 @@ class PostgresqlDialect(Dialect):
         if self.engine.dialect.driver != "psycopg":
             return PollingWatcher(self.engine, self.tables, on_news)
         return ChannelWatcher(self.engine, self.tables, self._notifier, on_news)
+
+    def make_presence(self, server_id: UUID) -> SqlPresence | None:
+        return AdvisoryLock.taken(self.engine, server_id) if self.engine.dialect.driver == "psycopg" else None
+
+    def absent(self, connection: Connection, server_ids: Collection[UUID]) -> frozenset[UUID]:
+        return absent(connection, server_ids)
 
     def tell_others(self, queues: Queues) -> None:
         self._notifier.tell(queues)

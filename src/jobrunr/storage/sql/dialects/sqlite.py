@@ -7,11 +7,12 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
+from uuid import UUID
 
 from sqlalchemy import (
     URL,
@@ -34,6 +35,8 @@ from jobrunr.clock import Clock, SystemClock
 from jobrunr.errors import StorageSetupError, StorageUnavailableError
 from jobrunr.storage.sql.column_types import IdList
 from jobrunr.storage.sql.dialects.base import Dialect, Trouble
+from jobrunr.storage.sql.dialects.sqlite_presence import LockedFile, absent, remove
+from jobrunr.storage.sql.presence import SqlPresence
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import Queues, Watcher
 
@@ -186,6 +189,21 @@ class SqliteDialect(Dialect):
 
     def make_watcher(self, on_news: Callable[[Queues], None]) -> Watcher:
         return FileWatcher(self.engine, self.tables, on_news)
+
+    def make_presence(self, server_id: UUID) -> SqlPresence | None:
+        return LockedFile.taken(self._servers_folder / str(server_id))
+
+    def absent(self, connection: Connection, server_ids: Collection[UUID]) -> frozenset[UUID]:
+        return absent(self._servers_folder, server_ids)
+
+    def forget_presence_of(self, server_ids: Collection[UUID]) -> None:
+        for server_id in server_ids:
+            remove(self._servers_folder / str(server_id))
+
+    @property
+    def _servers_folder(self) -> Path:
+        path = _path(self.engine.url)
+        return path.with_name(f"{path.name}-servers")
 
     def start_anew_after_fork(self) -> None:
         super().start_anew_after_fork()

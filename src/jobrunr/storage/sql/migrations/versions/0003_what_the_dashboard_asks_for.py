@@ -1,4 +1,4 @@
-"""Who did what, which failures are alike, jobs by label, totals over time, and servers that can be paused."""
+"""Who did what, which failures are alike, jobs by label, totals over time, servers that can be paused, and crashes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def upgrade() -> None:
     steps = Steps.now()
     steps.add_column("jobs", sa.Column("actor", ExactText(255)))
     steps.add_column("jobs", sa.Column("fingerprint", ExactText(16)))
+    steps.add_column("jobs", sa.Column("crashes", sa.Integer()))
+    steps.add_column("jobs", sa.Column("begun_token", Id()))
     steps.create_index_of_state("jobs_failed", "jobs", "FAILED", ["fingerprint", "state_at", "id"])
     steps.create_index("jobs_of_queue", "jobs", ["queue"], where="queue <> 'default'")
     steps.create_index("jobs_of_server", "jobs", ["server_name"], where="server_name IS NOT NULL")
@@ -49,6 +51,7 @@ def _add_to_servers(steps: Steps) -> None:
     steps.add_column("background_job_servers", sa.Column("host", ExactText(255)))
     steps.add_column("background_job_servers", sa.Column("tags", ExactText()))
     steps.add_column("background_job_servers", sa.Column("is_paused", sa.Boolean()))
+    steps.add_column("background_job_servers", sa.Column("has_presence", sa.Boolean()))
 
 
 def _create_labels(steps: Steps) -> None:
