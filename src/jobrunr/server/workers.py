@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -15,7 +14,9 @@ from typing import TypeVar
 
 from jobrunr.crashes import is_to_be_marked
 from jobrunr.ids import JobId
+from jobrunr.server.forks import ending_forks
 from jobrunr.server.job_loop import JobLoop
+from jobrunr.server.pace import Pace
 from jobrunr.server.performer import Performer, Prepared
 from jobrunr.server.processes.pool import JobProcesses
 from jobrunr.server.run import Outcome, Run, RunEnd
@@ -24,9 +25,6 @@ from jobrunr.server.time_limits import TimeLimits
 from jobrunr.storage.contract import Claim
 
 T = TypeVar("T")
-
-SHORTEST = 1e-5
-"""Seconds; no job is taken for shorter."""
 
 PATIENCE_OF_SUSPECTS = 30
 """How many times longer than others suspects wait here before they are taken back."""
@@ -76,7 +74,7 @@ class Workers:
         self._running: set[Run] = set()
         """Runs, not jobs: a job may be here twice, once as its present run and once as one that was taken away and goes on.
         The jobs of one claim share their token."""
-        self._duration = 0.0
+        self._pace = Pace()
         self._inbox: SimpleQueue[Run | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._idle_threads = 0
@@ -116,9 +114,7 @@ class Workers:
         """Nothing is left to be written about the run of a suspect: others that waited for it may begin."""
         with self._lock:
             self._waiting.extendleft(reversed(self._suspects.leave(claim)))
-            coroutines = self._fill_slots()
-        if coroutines:
-            self._call_on_loop(self._start_coroutines, coroutines, coroutines)
+        self.submit(())
 
     def tell_when_hungry(self, waiting: int | None) -> None:
         """Call `hungry` when a job ends and no more than so many wait here; None: do not."""
@@ -138,7 +134,7 @@ class Workers:
     @property
     def capacity(self) -> float:
         """Jobs per second that can be done here, judged by how long the last ones took; 0 until the first has ended."""
-        return self.slots / max(self._duration, SHORTEST) if self._duration else 0.0
+        return self.slots * self._pace.per_second
 
     def take_back(self, older_than: float) -> list[Run]:
         """Take out jobs that have waited here for more than so many seconds and were not begun. Suspects that wait for each
@@ -253,7 +249,7 @@ class Workers:
         with self._lock:
             self._running.discard(run)
             self._free += 1
-            self._duration = _moving_mean(self._duration, time.monotonic() - run.begun_at)
+            self._pace.took(time.monotonic() - run.begun_at)
             hungry = self._is_hungry()
         if hungry:
             self._hungry()
@@ -358,9 +354,8 @@ class Workers:
             self._call_on_loop(self._start_prepared, prepared, [run])
         else:
             # a context of its own, so that what a job sets in context variables ends with the job
-            pid = os.getpid()
-            outcome = contextvars.Context().run(self._performer.perform, prepared, self._loop.run)
-            _end_what_was_forked(pid)
+            with ending_forks():
+                outcome = contextvars.Context().run(self._performer.perform, prepared, self._loop.run)
             self._end(run, outcome)
 
     # -- the event loop
@@ -388,9 +383,8 @@ class Workers:
     async def _await(self, prepared: Prepared) -> None:
         # Only from here on: a task that is cancelled before its first step takes no step, and would keep its slot for ever.
         prepared.run.task = asyncio.current_task()
-        pid = os.getpid()
-        outcome = await self._performer.perform_async(prepared)
-        _end_what_was_forked(pid)
+        with ending_forks():
+            outcome = await self._performer.perform_async(prepared)
         self._end(prepared.run, outcome)
         self._go_on()
 
@@ -402,14 +396,3 @@ class Workers:
             # in no context: the one here is that of the job that has ended
             loop = asyncio.get_running_loop()
             loop.call_soon(self._start_coroutines, coroutines, context=contextvars.Context())
-
-
-def _end_what_was_forked(pid: int) -> None:
-    """A job that forks returns twice: the second time in a process that is no server, and must not go on as one."""
-    if os.getpid() != pid:
-        os._exit(0)
-
-
-def _moving_mean(mean: float, duration: float) -> float:
-    """The mean with one more duration in it, which weighs a sixteenth."""
-    return mean + (duration - mean) / 16 if mean else duration
