@@ -277,6 +277,17 @@ class TestSqlite:
             assert inserting.result() == {job.id}
         other.close()
 
+    def test_whoever_comes_to_a_new_file_waits_for_those_who_make_it(self, path: Path) -> None:
+        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN EXCLUSIVE")
+        with SqlStorageProvider(f"sqlite:///{path}") as late, ThreadPoolExecutor(1) as thread:
+            setting_up = thread.submit(late.set_up)
+            with pytest.raises(TimeoutError):
+                setting_up.result(1.0)  # longer than the driver waits
+            other.execute("COMMIT")
+            setting_up.result()
+        other.close()
+
     def test_a_full_disk_is_an_outage_and_leaves_nothing_behind(self, storage: SqlStorageProvider) -> None:
         def limit(more: int) -> None:
             with storage._dialect.reading() as connection:  # the one connection there is

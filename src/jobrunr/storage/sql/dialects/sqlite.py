@@ -49,6 +49,8 @@ _UNAVAILABLE = frozenset(
     {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN"}
     | {"SQLITE_NOMEM", "SQLITE_PROTOCOL", "SQLITE_INTERRUPT"}
 )
+_PATIENCE = timedelta(seconds=10)
+"""With a new file that others want for themselves, where there is no other time limit."""
 _WRONG_SET_UP = frozenset({"SQLITE_NOTADB", "SQLITE_CORRUPT"})
 
 
@@ -108,6 +110,23 @@ def _file_system(folder: Path, mounts: str) -> str:
     return kind
 
 
+def _write_ahead(connection: sqlite3.Connection, patience: timedelta) -> None:
+    """Let readers and a writer work beside each other, which a new file does not yet do.
+
+    Who makes it so wants the file for itself for a moment, and SQLite does not let others wait for that.
+    """
+    deadline = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(random.uniform(0.005, 0.02))  # noqa: S311 - not a secret
+        else:
+            return
+
+
 class SqliteDialect(Dialect):
     """A file of SQLite 3.35 or newer."""
 
@@ -129,7 +148,7 @@ class SqliteDialect(Dialect):
         @event.listens_for(engine, "connect")
         def set_up(connection: sqlite3.Connection, record: object) -> None:
             connection.isolation_level = None  # the driver begins nothing on its own; we say BEGIN IMMEDIATE
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection, _PATIENCE if timeout is None else timeout)
             connection.execute("PRAGMA synchronous = FULL")  # what is committed survives a power cut, too
 
         return engine
