@@ -13,8 +13,17 @@ from jobrunr.storage.sql import SqlStorageProvider
 ON_CI = os.environ.get("CI") == "true"
 """Whether a robot runs the tests: a provider that cannot be had is then a failure."""
 
-settings.register_profile("here", max_examples=50, deadline=None)
-settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
+IS_BRIEF = "JOBRUNR_TEST_BRIEFLY" in os.environ
+"""Whether few of the generated examples do: for one more Python, whose own bugs are not what is looked for."""
+
+
+def examples(count: int) -> int:
+    """How many examples to generate where so many would be thorough."""
+    return max(count // 10, 5) if IS_BRIEF else count
+
+
+settings.register_profile("here", max_examples=examples(50), deadline=None)
+settings.register_profile("ci", max_examples=examples(50), deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if ON_CI else "here")
 
 if "PYTEST_XDIST_WORKER" in os.environ:

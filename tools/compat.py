@@ -53,13 +53,14 @@ class Environment:
             shutil.rmtree(self.folder, ignore_errors=True)
             run([self.python, "-m", "venv", "--without-pip", str(self.folder)])
             run([sys.executable, "-m", "pip", "--python", here, "install", "--quiet", "pip"])
-        pip = [here, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        pip = [here, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile"]
         run([*pip, "--editable", f"{ROOT}[test]", *self.versions])
         stamp.write_text(wanted, encoding="ascii")
 
     def test(self) -> bool:
         print(f"On {self.name}:", flush=True)
         environ = {name: value for name, value in os.environ.items() if not name.startswith("JOBRUNR_")}
+        environ["JOBRUNR_TEST_BRIEFLY"] = "yes"
         command = [str(self.folder / "bin" / "python"), "-m", "pytest", "--quiet", "-n", "2", "-p", "no:cacheprovider"]
         command += ["-k", "not postgresql and not mariadb", *self.tests]
         return subprocess.run(command, check=False, cwd=ROOT, env=environ).returncode == 0

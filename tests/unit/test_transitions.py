@@ -23,6 +23,7 @@ from jobrunr.testing.clock import TestClock
 from jobrunr.testing.contract.decisions import bury, hand_back_unbegun, rescue
 from jobrunr.testing.factories import a_job, a_server, a_stored_job, an_exception, present
 from jobrunr.transitions import Author, delete, expiry, fail, fail_and_retry, hand_back, requeue, reschedule, succeed
+from tests.conftest import examples
 from tests.unit.test_states import ALLOWED
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -487,4 +488,4 @@ class AnySequence(RuleBasedStateMachine):
 
 
 TestAnySequence = AnySequence.TestCase
-TestAnySequence.settings = settings(max_examples=300)
+TestAnySequence.settings = settings(max_examples=examples(300))

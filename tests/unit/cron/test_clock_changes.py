@@ -17,6 +17,7 @@ from jobrunr.cron.local_time import RunTimes
 from jobrunr.cron.matching import LocalTimes
 from jobrunr.cron.parsing import parse_cron
 from jobrunr.errors import CronError, NoRunError, ScheduleError, UnknownZoneError
+from tests.conftest import IS_BRIEF, examples
 from tests.unit.cron import expressions
 from tests.unit.cron.slow_cron import DAY, MINUTE, SECOND, slow_runs
 from tests.unit.cron.zones import HOUR, ZONES, changes_of
@@ -126,7 +127,7 @@ def test_a_fixed_time_is_over_in_the_second_pass() -> None:
 # -- against the slow evaluator
 
 
-@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("zone", ZONES[:3] if IS_BRIEF else ZONES)
 def test_every_change_of_ten_years_is_as_a_slow_evaluator_finds_it(zone: str) -> None:
     for number, change in enumerate(changes_of(zone)):
         begin, end = change - 26 * HOUR, change + 26 * HOUR
@@ -166,7 +167,7 @@ def to_the_minute(moment: datetime) -> datetime:
 
 
 @given(expressions.by_minute, around_changes | around_changes | anywhere)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_runs_are_those_that_a_slow_evaluator_finds(text: str, where: tuple[str, datetime]) -> None:
     zone, begin = where[0], to_the_minute(where[1])
     end = begin + 12 * HOUR
@@ -178,7 +179,7 @@ def test_runs_are_those_that_a_slow_evaluator_finds(text: str, where: tuple[str,
 
 
 @given(expressions.by_second, st.sampled_from(CHANGES), st.integers(-3700, 3700))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_runs_to_the_second_are_those_that_a_slow_evaluator_finds(text: str, at: tuple[str, datetime], shift: int) -> None:
     zone, begin = at[0], at[1] + shift * SECOND
     end = begin + 30 * MINUTE
@@ -196,7 +197,7 @@ all_zones = st.sampled_from(sorted(available_timezones() - {"localtime", "Factor
 
 
 @given(expressions.anything | expressions.by_minute, moments, st.none() | all_zones)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_previous_is_the_mirror_of_next(text: str, where: tuple[str, datetime], zone: str | None) -> None:
     moment = where[1]
     try:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from jobrunr.recurring_job import Misfire, RecurringJob, SkipReason, Skips
 from jobrunr.schedules import FiringRules, Schedule, parse_schedule, plan
 from jobrunr.testing.factories import a_recurring_job
+from tests.conftest import examples
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -101,7 +102,7 @@ looks = st.lists(
     until=st.none() | st.integers(60, LONGEST),
     looks=looks,
 )
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_each_run_is_made_once_and_in_time_or_skipped_for_the_right_reason(
     schedule: str,
     misfire: Misfire,
