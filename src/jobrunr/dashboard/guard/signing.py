@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from functools import cached_property
 
+from jobrunr.errors import StorageSetupError
 from jobrunr.storage.contract import StorageProvider
 
 _NOTE = "dashboard_secret"
+
+_log = logging.getLogger("jobrunr.dashboard")
 
 
 def random_text() -> str:
@@ -34,9 +38,16 @@ class Signing:
     def _secret(self) -> bytes:
         if self._given is not None:
             return self._given.encode()
-        storage = self._storage()
-        kept = storage.get_metadata(_NOTE) or storage.put_metadata(_NOTE, random_text(), overwrite=False)
-        return kept.encode()
+        storage, secret = self._storage(), random_text()
+        try:
+            secret = storage.get_metadata(_NOTE) or storage.put_metadata(_NOTE, secret, overwrite=False)
+        except StorageSetupError as error:  # nothing may be written there, which is right for those who only look
+            _log.warning(
+                "the secret of this dashboard cannot be kept (%s); other processes do not know who signed in here, and nor "
+                "will this one when it is started anew. Set dashboard_secret",
+                error,
+            )
+        return secret.encode()
 
     def code(self, purpose: str, text: str) -> str:
         """A code that follows from a text, and from which nothing follows."""

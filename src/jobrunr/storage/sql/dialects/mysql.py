@@ -45,7 +45,7 @@ _UNAVAILABLE = (
     | frozenset({1290, 1836, 1792})  # read-only
     | frozenset({1969, 3024, 1317, 1021, 1114, 1047})  # too slow, interrupted, disk or table full, not part of its cluster
 )
-_WRONG_SET_UP = frozenset({1044, 1045, 1698, 1130, 1049})  # access denied, four ways; no such database
+_WRONG_SET_UP = frozenset({1044, 1045, 1698, 1130, 1142, 1143, 1049})  # access denied, six ways; no such database
 _NO_SUCH_TABLE = 1146
 
 

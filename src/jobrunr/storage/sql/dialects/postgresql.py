@@ -55,7 +55,7 @@ _UNAVAILABLE = frozenset(
 )  # read-only, idle or long in a transaction, lock not available
 
 _NO_TABLE = frozenset({"42P01"})  # undefined_table
-_WRONG_SET_UP = frozenset({"3D000", "28000", "28P01"})  # no such database, no such user, wrong password
+_WRONG_SET_UP = frozenset({"3D000", "28000", "28P01", "42501"})  # no such database or user, wrong password, no such right
 _REFUSED = re.compile(
     r'database ".*" does not exist|role ".*" does not exist|password authentication failed|no pg_hba\.conf entry'
 )
