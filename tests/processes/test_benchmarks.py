@@ -18,11 +18,12 @@ TINY = Sizes(
     bulk=1000,
     drained=1000,
     latency_seconds=1,
-    idle_seconds=1,
+    idle_seconds=4,
     recurring_seconds=3,
     few=1000,
     waiting=2000,
     finished=2000,
+    looked_at={"postgresql": 2000, "sqlite": 2000},
 )
 
 

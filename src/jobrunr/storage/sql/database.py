@@ -83,8 +83,8 @@ class Database:
                     time.sleep(random.uniform(0, 0.01 * 2**tries))  # noqa: S311 - not a secret
                 elif trouble is not Trouble.LOST or tries > 1:  # a pooled connection may have died long ago: once more
                     raise StorageUnavailableError(self.where, self._why(error)) from error.orig
-                elif not error.connection_invalidated:
-                    self._dialect.engine.dispose()  # SQLAlchemy has not noticed, and would give us the next dead one
+                else:
+                    self._dialect.engine.dispose()  # its neighbours in the pool are hardly better
             except PoolTimeoutError as error:
                 raise StorageUnavailableError(self.where, "all connections of the pool are in use") from error
         raise AssertionError("unreachable")
