@@ -82,9 +82,9 @@ def test_a_job_that_kills_its_process_is_quarantined_and_hurts_nobody_else(fleet
     assert [jobs.get(job_id).state for job_id in innocent] == [SUCCEEDED] * 50
     assert [jobs.get(job_id).failures for job_id in innocent] == [0] * 50
     for number, job in enumerate(map(jobs.get, once), 50):
-        assert fleet.ledger().count(f"{number} begins") == 1, "it never runs twice"
         died = job.history[-1].reason == "its process died while it ran, and it is not to be retried"
         assert job.state is (FAILED if died else SUCCEEDED)
+        assert fleet.ledger().count(f"{number} begins") in ({0, 1} if died else {1}), "it never runs twice"
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)

@@ -258,11 +258,15 @@ def test_every_hook_is_called_in_order_and_a_raising_filter_hurts_nobody(watch: 
         recording.calls.clear()
         app.scheduler.options(retries=1, retry=AT_ONCE).enqueue(jobs.fail, "x")
         eventually(lambda: "gave up x" in recording.calls)
-    attempt = ["processing", "failed x"]
-    assert recording.calls == [
+    written = {"PROCESSING to FAILED", "FAILED to ENQUEUED", "gave up x"}  # told afterwards: the next attempt may be faster
+    assert [call for call in recording.calls if call not in written] == [
         *("creating", "created"),
-        *(*attempt, "elect Retry", "PROCESSING to FAILED", "FAILED to ENQUEUED"),
-        *(*attempt, "elect GiveUp", "PROCESSING to FAILED", "gave up x"),
+        *("processing", "failed x", "elect Retry"),
+        *("processing", "failed x", "elect GiveUp"),
+    ]
+    assert [call for call in recording.calls if call in written] == [
+        *("PROCESSING to FAILED", "FAILED to ENQUEUED"),
+        *("PROCESSING to FAILED", "gave up x"),
     ]
 
 

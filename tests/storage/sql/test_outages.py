@@ -48,6 +48,7 @@ def storage(server: URL) -> Iterator[SqlStorageProvider]:
     with SqlStorageProvider(server) as storage:
         storage.set_up()
         yield storage
+        storage._dialect.engine.dispose()  # the database has ended most of its connections
         remove_everything(storage)
 
 
