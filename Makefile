@@ -7,13 +7,14 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 DEV    := $(VENV)/.dev
+PROGRAMS := --with chromium --with libfaketime --with spin
 
 # pyright would ask the registry for a newer version each time
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo check test test-all coverage faults test-quick test-compat bench chaos model migration docs links lint types clean
+.PHONY: help demo check test test-all coverage test-quick test-compat bench chaos model migration docs links lint types clean
 
 help: ## list these words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -28,14 +29,11 @@ test: $(DEV) ## every test on everything that can be had: SQLite, PostgreSQL, Ma
 	@$(MAKE) --no-print-directory --keep-going test-compat test-all
 
 test-all: $(DEV)
-	@$(BIN)/python tools/services.py --browser $(BIN)/python -m pytest -n 2 --ignore=tests/faults $(ARGS)
-
-faults: $(DEV) ## real processes and real faults, named one by one (some minutes; not part of make test yet)
-	@$(BIN)/python tools/services.py $(BIN)/python -m pytest tests/faults $(ARGS)
+	@$(BIN)/python tools/services.py $(PROGRAMS) $(BIN)/python -m pytest -n 2 $(ARGS)
 
 coverage: $(DEV) ## the same, and which lines and branches none of it runs (takes half as long again)
 	@$(BIN)/python -m coverage erase
-	@$(BIN)/python tools/services.py --browser $(BIN)/python -m coverage run -m pytest -n 2 $(ARGS)
+	@$(BIN)/python tools/services.py $(PROGRAMS) $(BIN)/python -m coverage run -m pytest -n 2 $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 

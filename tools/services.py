@@ -1,6 +1,6 @@
 """Run a command with the databases that the test-suite wants, and say at the end which could not be had.
 
-    python tools/services.py --browser python -m pytest
+    python tools/services.py --with chromium --with spin python -m pytest
 
 For each database, the first of these that works: the SQLAlchemy URL in JOBRUNR_TEST_POSTGRESQL or JOBRUNR_TEST_MARIADB;
 the server at the usual local address; a server of our own, started from the programs on this machine, which are installed
@@ -8,8 +8,8 @@ with apt when we are root; a container of Docker Compose. The command finds the 
 inside a local server is made for this run and dropped after it; what was started is stopped. With CI=true, a missing
 database is a failure.
 
-With --browser there is a Chromium, too: that of this machine, or one that is installed with apt. The command finds its path
-in JOBRUNR_TEST_BROWSER.
+Programs that the command needs besides are named with --with: those of this machine, or installed with apt. The command
+finds the path of the Chromium in JOBRUNR_TEST_BROWSER.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ ON_CI = os.environ.get("CI") == "true"
 COMPOSE = ["docker", "compose", "--file", str(Path(__file__).with_name("compose.yaml"))]
 PATIENCE = 60.0
 BROWSER_VARIABLE = "JOBRUNR_TEST_BROWSER"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 class UnavailableError(Exception):
@@ -183,25 +182,37 @@ def find(database: Database, stack: ExitStack) -> URL:
     raise UnavailableError("; ".join(reasons))
 
 
-# -- the browser
+# -- programs
 
 
-def find_browser() -> str:
-    """The path of a Chromium."""
+def chromium() -> str | None:
     said = os.environ.get(BROWSER_VARIABLE)
-    found = shutil.which(said) if said else browser_here()
-    if said and found is None:
-        raise UnavailableError(f"there is no program {said}")
+    return shutil.which(said) if said else next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def libfaketime() -> str | None:
+    return next(map(str, Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
+
+
+def spin() -> str | None:
+    return shutil.which("spin")
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PROGRAMS: dict[str, Callable[[], str | None]] = {"chromium": chromium, "libfaketime": libfaketime, "spin": spin}
+"""Where each is on this machine, by the name of its package."""
+
+
+def find_program(package: str) -> str:
+    """The path of a program, which is installed if need be."""
+    find = PROGRAMS[package]
+    found = find()
     if found is None:
-        install("chromium")
-        found = browser_here()
+        install(package)
+        found = find()
     if found is None:
         raise UnavailableError("apt installed none")
     return found
-
-
-def browser_here() -> str | None:
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 # -- the parts of these ways
@@ -349,7 +360,10 @@ def run(command: list[str], env: dict[str, str] | None = None) -> str:
 
 
 def main(command: list[str]) -> int:
-    wants_browser = command[0] == "--browser"
+    programs = []
+    while command[0] == "--with":
+        programs.append(command[1])
+        command = command[2:]
     found, missing, environ = ["memory", "SQLite"], [], dict(os.environ)
     with ExitStack() as stack:
         for database in DATABASES:
@@ -361,13 +375,16 @@ def main(command: list[str]) -> int:
             else:
                 environ[database.variable] = url.render_as_string(hide_password=False)
                 found.append(f"{database.name} {ask_version(url)}")
-        if wants_browser:
+        for program in programs:
             try:
-                environ[BROWSER_VARIABLE] = find_browser()
-                found.append("Chromium")
+                path = find_program(program)
             except UnavailableError as reason:
-                missing.append(f"The pages were NOT tested in a browser: {reason}. Set {BROWSER_VARIABLE} to a Chromium.")
-        status = subprocess.run(command[wants_browser:], env=environ, check=False).returncode
+                missing.append(f"What needs {program} was NOT tested: {reason}.")
+            else:
+                found.append(program)
+                if program == "chromium":
+                    environ[BROWSER_VARIABLE] = path
+        status = subprocess.run(command, env=environ, check=False).returncode
     print(f"Ran on {', '.join(found)}.", *missing, sep="\n", flush=True)
     return status or int(ON_CI and bool(missing))
 

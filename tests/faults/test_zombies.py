@@ -52,13 +52,15 @@ def test_a_protocol_that_hears_zombies_is_noticed(
     assert "wrong owner" in kinds(trial)
 
 
-def test_rescue_by_the_clock_of_a_machine_is_noticed(postgresql: URL, make_trial: MakeTrial) -> None:
-    trial = make_trial(postgresql, workers=2)
+def test_rescue_by_the_clock_of_a_machine_is_noticed(postgresql: URL, make_trial: MakeTrial, tmp_path: Path) -> None:
+    trial = make_trial(postgresql)
     trial.crew.fork_all("healthy")
-    trial.ask_for(2, jobs.take_effect, 1.5)
-    eventually("both run", lambda: len(trial.effects()) == 2)
+    gate = tmp_path / "gate"
+    job_id = trial.ask(jobs.wait_at_gates, str(gate))
+    trial.wait_until_begun(job_id)
     trial.crew.fork_all("hasty", protocol="own clock")
-
+    eventually("it runs again", lambda: trial.begun(job_id) > 1)
+    gate.touch()
     trial.wait_until_over()
 
     assert "false alarm" in kinds(trial)
