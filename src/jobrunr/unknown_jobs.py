@@ -51,12 +51,10 @@ def left_since(job: Job) -> datetime | None:
         match earlier.state, later.state:
             case JobState.PROCESSING, JobState.SCHEDULED if earlier.attempt == job.attempts:
                 since = earlier.at
-            case JobState.PROCESSING, JobState.ENQUEUED if earlier.attempt == job.attempts:
-                pass  # handed back before it began
             case JobState.SCHEDULED, JobState.ENQUEUED if later.reason is None:
                 pass  # it was due
-            case JobState.ENQUEUED, JobState.PROCESSING:
-                pass
+            case (JobState.ENQUEUED, JobState.PROCESSING) | (JobState.PROCESSING, JobState.ENQUEUED):
+                pass  # taken, and perhaps handed back
             case _:
                 break
     return since

@@ -112,8 +112,8 @@ class Performer:
             found = self._look_up(run.job)
             if isinstance(found, Outcome):
                 return found
-            runnable, args, kwargs = found
-            return Prepared(run, runnable, run.job.extras, runnable.bind(self._activator), args, kwargs)
+            runnable, extras, args, kwargs = found
+            return Prepared(run, runnable, extras, runnable.bind(self._activator), args, kwargs)
         except BaseException as error:  # noqa: BLE001 - user code: an import that exits must not end the worker
             return self.failed(run.job, error)
 
@@ -159,13 +159,13 @@ class Performer:
             found = self._look_up(run.job)
             if isinstance(found, Outcome):
                 return found
-            runnable, *_ = found  # the child reads the arguments anew: there they are built where the job runs
+            runnable, extras, _, _ = found  # the child reads the arguments anew, and builds them where the job runs
             activator = None if runnable.owner is None else name_of_activator(self._activator)
             filters = self._filters_of(runnable)
-            _enter(run, run.job.extras)
+            _enter(run, extras)
             filters.processing(run.job)
             order = Order(msgspec.structs.replace(run.job, past=""), self._clock.now(), activator)
-            end = processes.perform(run, order, self._limit_of(run.job.extras))
+            end = processes.perform(run, order, self._limit_of(extras))
             if isinstance(end, Raised):
                 return self._ended(run, rebuild(end), end.record)
             result = None if end.result_json is None else msgspec.json.decode(end.result_json)
@@ -173,18 +173,18 @@ class Performer:
         except BaseException as error:  # noqa: BLE001 - user code: filters, and what is imported
             return self._ended(run, error.with_traceback(None) if isinstance(error, JobProcessDiedError) else error)
 
-    def _look_up(self, job: Job) -> tuple[Runnable, list[Any], dict[str, Any]] | Outcome:
-        """The function of a job and its arguments; or what becomes of a job that this code does not know.
+    def _look_up(self, job: Job) -> tuple[Runnable, JobExtras, list[Any], dict[str, Any]] | Outcome:
+        """The function of a job, its extras and its arguments; or what becomes of a job that this code does not know.
 
         Raises:
             CannotRunError: no code could run it, or this code is broken.
         """
         if job.unreadable is not None:
             raise UnreadableJobError(job.id, job.unreadable)
-        _ = job.extras
+        extras = job.extras
         try:
             runnable = self._registry.resolve(job.target)
-            return runnable, *runnable.codec.decode(job.details.arguments)
+            return runnable, extras, *runnable.codec.decode(job.details.arguments)
         except (TargetNotFoundError, ArgumentsMisfitError) as error:
             return self._unknown(job, error)
 
