@@ -249,14 +249,22 @@ class UnreadableJobError(CannotRunError):
 
 
 class TargetNotFoundError(CannotRunError):
-    """The function that a stored job names is not there (any more), or not where the job says."""
+    """The function that a stored job names is not there (any more, or yet), or not where the job says."""
 
     def __init__(self, target: str, why: str) -> None:
-        self.target = target
+        self.target, self.why = target, why
         super().__init__(
             f"{target!r} cannot be run: {why}. Was it renamed, moved or removed? "
             f"Bring it back under this name, or delete the job."
         )
+
+
+class TargetImportError(CannotRunError):
+    """The module of the function that a stored job names raises while it is imported."""
+
+    def __init__(self, target: str, why: str) -> None:
+        self.target = target
+        super().__init__(f"{target!r} cannot be run: {why}. Mend the module and requeue the job, or delete the job.")
 
 
 class TargetForbiddenError(CannotRunError):
@@ -281,14 +289,18 @@ class NoInstanceError(CannotRunError):
 
 
 class ArgumentsUnreadableError(CannotRunError):
-    """The stored arguments do not fit the function (any more)."""
+    """The stored arguments are nothing that the function could be called with."""
 
     def __init__(self, target: str, why: str) -> None:
-        self.target = target
+        self.target, self.why = target, why
         super().__init__(
             f"The stored arguments do not fit {target}: {why}. "
             f"Was a parameter renamed, removed or given another type? Enqueue the job anew, or let the function accept both."
         )
+
+
+class ArgumentsMisfitError(ArgumentsUnreadableError):
+    """The stored arguments are not those of the function (any more, or yet)."""
 
 
 class ResultNotStorableError(CannotRunError):

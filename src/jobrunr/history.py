@@ -45,6 +45,12 @@ class StateChange(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     """Who did it, if somebody did it by hand."""
 
 
+def is_left(change: StateChange, following: StateChange | None) -> bool:
+    """Whether this entry and the next say that a server took a job and left it for others, because it does not know it:
+    from PROCESSING to SCHEDULED a job goes for no other reason. It did not run."""
+    return following is not None and (change.state, following.state) == (JobState.PROCESSING, JobState.SCHEDULED)
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(StateChange)
 

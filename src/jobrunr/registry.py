@@ -14,6 +14,7 @@ from typing import Any
 from jobrunr.errors import (
     JobRefusedError,
     TargetForbiddenError,
+    TargetImportError,
     TargetNotFoundError,
     TargetNotImportableError,
     TargetNotOfferedError,
@@ -139,7 +140,8 @@ class JobRegistry:
 
         Raises:
             TargetForbiddenError: this application does not offer it. Nothing was imported.
-            TargetNotFoundError: it is not there, or its module cannot be imported.
+            TargetNotFoundError: it is not there.
+            TargetImportError: its module raises while it is imported.
         """
         runnable = self._resolved.get(target)
         if runnable is not None:
@@ -149,12 +151,10 @@ class JobRegistry:
             raise failure.error(_shown(target), failure.why)
         try:
             return self._resolved.setdefault(target, self._resolve_anew(target))
-        except _NotOfferedError as error:
-            self._remember(target, TargetForbiddenError, str(error))
-            raise TargetForbiddenError(_shown(target), str(error)) from None
-        except DefinitionError as error:
-            self._remember(target, TargetNotFoundError, str(error))
-            raise TargetNotFoundError(_shown(target), str(error)) from error.__cause__
+        except (_NotOfferedError, DefinitionError) as error:
+            kind = _kind_of(error)
+            self._remember(target, kind, str(error))
+            raise kind(_shown(target), str(error)) from error.__cause__
 
     def resolve_class(self, target: str) -> type:
         """The class of a schedule, imported: offered as the targets of jobs are, and with a method ``next_run``.
@@ -165,13 +165,12 @@ class JobRegistry:
         Raises:
             TargetForbiddenError: this application does not offer it. Nothing was imported.
             TargetNotFoundError: it is not there, or no schedule.
+            TargetImportError: its module raises while it is imported.
         """
         try:
             definition = self._definition_anew(f"{target}.next_run")
-        except _NotOfferedError as error:
-            raise TargetForbiddenError(_shown(target), str(error)) from None
-        except DefinitionError as error:
-            raise TargetNotFoundError(_shown(target), str(error)) from error.__cause__
+        except (_NotOfferedError, DefinitionError) as error:
+            raise _kind_of(error)(_shown(target), str(error)) from error.__cause__
         if definition.holder is None:
             raise TargetNotFoundError(_shown(target), "it is no class")
         return definition.holder
@@ -180,7 +179,7 @@ class JobRegistry:
         """The target, if it was found before; nothing is imported."""
         return self._resolved.get(target)
 
-    def _remember(self, target: str, error: type[TargetForbiddenError | TargetNotFoundError], why: str) -> None:
+    def _remember(self, target: str, error: _KindOfFailure, why: str) -> None:
         if len(self._failures) >= _FAILURES_REMEMBERED:
             self._failures.clear()
         if len(target) <= MAX_TARGET_LENGTH:
@@ -262,10 +261,24 @@ class _NotOfferedError(Exception):
     """The application does not offer a target; the message says why. Always translated."""
 
 
+class _ImportFailedError(DefinitionError):
+    """The module of a target is there, and is broken."""
+
+
+_KindOfFailure = type[TargetForbiddenError | TargetNotFoundError | TargetImportError]
+
+
+def _kind_of(error: _NotOfferedError | DefinitionError) -> _KindOfFailure:
+    """As what a failure is raised."""
+    if isinstance(error, _NotOfferedError):
+        return TargetForbiddenError
+    return TargetImportError if isinstance(error, _ImportFailedError) else TargetNotFoundError
+
+
 @dataclass(frozen=True, slots=True)
 class _Failure:
     until: float
-    error: type[TargetForbiddenError | TargetNotFoundError]
+    error: _KindOfFailure
     why: str
 
 
@@ -322,11 +335,11 @@ def _import(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and is_within(name, error.name):
             raise DefinitionError(f"there is no module {error.name}") from None
-        raise DefinitionError(f"importing {name} failed: {error!r}") from error
+        raise _ImportFailedError(f"importing {name} failed: {error!r}") from error
     except (Exception, SystemExit) as error:  # a module can raise anything while it is imported
-        raise DefinitionError(f"importing {name} failed: {error!r}") from error
+        raise _ImportFailedError(f"importing {name} failed: {error!r}") from error
     if not isinstance(module, ModuleType):
-        raise DefinitionError(f"{name} has put something else than a module in its place")
+        raise _ImportFailedError(f"{name} has put something else than a module in its place")
     return module
 
 

@@ -15,7 +15,13 @@ from typing import Any
 
 import msgspec
 
-from jobrunr.errors import ArgumentError, ArgumentsUnreadableError, ResultNotStorableError, TooLargeError
+from jobrunr.errors import (
+    ArgumentError,
+    ArgumentsMisfitError,
+    ArgumentsUnreadableError,
+    ResultNotStorableError,
+    TooLargeError,
+)
 from jobrunr.json_values import NotStorableError, decoder_of, find_difference, may_hide_trouble, to_json, to_strict_json
 from jobrunr.parameters import VAR_KEYWORD, VAR_POSITIONAL, StoredParameter, key_of, parameters_of, signature_of
 
@@ -135,10 +141,13 @@ class ArgumentCodec:
         """Stored arguments, ready to call the function with: those by position, and those by name.
 
         Raises:
-            ArgumentsUnreadableError: they do not fit the function; the message names the cause.
+            ArgumentsMisfitError: they do not fit the function; the message names the cause.
+            ArgumentsUnreadableError: they fit no function at all: they are not JSON, or reading them raises.
         """
         try:
             values = msgspec.structs.astuple(self._decoder.decode(arguments))
+        except msgspec.ValidationError as error:
+            raise ArgumentsMisfitError(self._target, _explain(error)) from None
         except msgspec.MsgspecError as error:
             raise ArgumentsUnreadableError(self._target, _explain(error)) from None
         except Exception as error:
@@ -160,7 +169,7 @@ class ArgumentCodec:
                 self._refuse_twice(value.keys() & self._by_name)
                 kwargs.update(value)
             elif left_out:
-                raise ArgumentsUnreadableError(self._target, f"parameter {left_out!r} is missing before {parameter.key!r}")
+                raise ArgumentsMisfitError(self._target, f"parameter {left_out!r} is missing before {parameter.key!r}")
             elif parameter.kind is Parameter.VAR_POSITIONAL:
                 args.extend(value)
             else:
@@ -169,7 +178,7 @@ class ArgumentCodec:
 
     def _refuse_twice(self, names: set[str]) -> None:
         if names:
-            raise ArgumentsUnreadableError(self._target, f"{', '.join(sorted(names))} stand among the **kwargs")
+            raise ArgumentsMisfitError(self._target, f"{', '.join(sorted(names))} stand among the **kwargs")
 
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)

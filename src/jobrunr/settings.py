@@ -89,6 +89,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_targets: Targets = ()
     """What may be run besides the application's own code and what ``@job`` marks: ``package.module:Class.method``."""
 
+    unknown_job_grace: Grace = timedelta(hours=1)
+    """How long a job whose function or parameters a server does not know is left for others, which may have newer code. Then
+    it is FAILED. 0 to let it fail at once."""
+
     zone: Name = "UTC"
     """The time zone of recurring jobs that name none, such as ``Europe/Brussels``."""
     misfire_grace: Grace = timedelta(minutes=1)

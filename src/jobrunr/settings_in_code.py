@@ -58,6 +58,7 @@ class ApplicationSettings(ServerSettings, total=False):
     retry_jitter: float
     retry_delays: Sequence[Duration] | str | None
     max_crashes: int
+    unknown_job_grace: Duration
     queue: str
     allowed_targets: Sequence[str]
     zone: str

@@ -36,7 +36,8 @@ MOVES: Mapping[JobState, frozenset[JobState]] = {
     _AWAITING: frozenset({_SCHEDULED, _ENQUEUED, _FAILED, _DELETED}),
     _SCHEDULED: frozenset({_SCHEDULED, _ENQUEUED, _FAILED, _DELETED}),
     _ENQUEUED: frozenset({_PROCESSING, _SCHEDULED, _FAILED, _DELETED}),
-    _PROCESSING: frozenset({_SUCCEEDED, _FAILED, _DELETED, _PROCESSED, _ENQUEUED}),  # ENQUEUED: handed back unharmed
+    # ENQUEUED: handed back unharmed. SCHEDULED: left for servers that know it.
+    _PROCESSING: frozenset({_SUCCEEDED, _FAILED, _DELETED, _PROCESSED, _ENQUEUED, _SCHEDULED}),
     _PROCESSED: frozenset({_SUCCEEDED, _FAILED, _DELETED}),
     _SUCCEEDED: frozenset({_SCHEDULED, _ENQUEUED, _DELETED}),
     _FAILED: frozenset({_SCHEDULED, _ENQUEUED, _DELETED}),

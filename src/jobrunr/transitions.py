@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from jobrunr.errors import IllegalJobStateChangeError, UnreadableJobError
 from jobrunr.fingerprints import fingerprint_of
-from jobrunr.history import ExceptionRecord, StateChange, write_lines
+from jobrunr.history import ExceptionRecord, StateChange, is_left, read_lines, write_lines
 from jobrunr.jobs import Job, JobUpdate
 from jobrunr.states import JobState, check_move
 
@@ -105,6 +105,23 @@ def hand_back(job: Job, now: datetime, reason: str, begun: bool, by: Author = Au
     """Give a job back unharmed. No retry is used up, and an attempt that never began is not counted."""
     change = StateChange(state=JobState.ENQUEUED, at=now, reason=reason)
     return _update(job, by, change, attempts=job.attempts if begun else job.attempts - 1, crashes=job.crashes)
+
+
+def leave(job: Job, now: datetime, reason: str, *, delay: timedelta) -> JobUpdate:
+    """Give back a job that this server does not know, for others that may. Nothing is counted: it was never tried.
+
+    The history keeps when a job was left first and when it was last, however often it was in between.
+    """
+    now = _in_order(job, now)
+    change = StateChange(state=JobState.SCHEDULED, at=now, run_at=now + delay, reason=reason)
+    update = _update(job, Author.OWNER, change, attempts=job.attempts - 1, crashes=job.crashes)
+    return replace(update, past="") if _was_left(job) else update
+
+
+def _was_left(job: Job) -> bool:
+    """Whether the attempt under way began because the one before it was left."""
+    edge = (*read_lines(job.past)[-1:], *job.present[:1])
+    return len(edge) == 2 and is_left(*edge)
 
 
 def delete(

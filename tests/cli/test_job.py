@@ -22,7 +22,7 @@ from jobrunr.jobs import JobDetails, JobExtras
 from jobrunr.storage.contract import LogLine, RunRecord
 from jobrunr.storage.memory import MemoryStorageProvider
 from jobrunr.testing import TestClock, factories
-from jobrunr.transitions import fail, fail_and_retry, succeed
+from jobrunr.transitions import fail, fail_and_retry, leave, succeed
 from tests.cli.conftest import Run, invoke, wait_for
 
 BEGIN = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)
@@ -80,6 +80,19 @@ Log (UTC)
   attempt 1, 2026-11-23
   22:00:12.000  WARNING  mailbox
     full"""
+
+
+def test_a_job_that_was_left_for_other_servers_did_not_run_and_says_why(
+    storage: MemoryStorageProvider, clock: TestClock
+) -> None:
+    job = factories.processing(storage, factories.announced(storage, name="shop-1:17"))
+    clock.advance(minutes=7)
+    factories.written(storage, leave(job, clock.now(), "shop-1:17 does not know it", delay=timedelta(minutes=1)))
+
+    assert shown(storage, job).splitlines()[-2:] == [
+        "  22:00:00.000  PROCESSING                   attempt 1 on shop-1:17",
+        "  22:07:00.000  SCHEDULED   waits 0 s        for 22:08:00.000; shop-1:17 does not know it",
+    ]
 
 
 def test_the_whole_life_of_a_job_is_told(storage: MemoryStorageProvider, clock: TestClock) -> None:

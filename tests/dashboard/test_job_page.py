@@ -201,6 +201,22 @@ def test_the_history_says_how_long_everything_took() -> None:
     assert second.end is None and second.progress is not None and second.progress.share == 0.5
 
 
+def test_what_was_left_for_other_servers_did_not_run_and_says_why(ada: TestClient, storage: StorageProvider) -> None:
+    job = factories.processing(storage)
+    reason = "shop-1:4711 does not know it (the module shop has no 'send'); left for servers that do"
+    left = transitions.leave(job, storage.now(), reason, delay=timedelta(minutes=1))
+    factories.written(storage, left)
+
+    (attempt,) = attempts_of(factories.present(storage, job), {}, storage.now())
+    entries = entries_of(factories.present(storage, job), storage.now())
+    page = text_of(ada, job.id)
+
+    assert attempt.is_left
+    assert [entry.lasted is None for entry in entries] == [False, True, False]
+    assert reason in page
+    assert "Attempt 1 on shop-1:4711, left for other servers" in page
+
+
 def test_the_log_stands_with_its_attempt(ada: TestClient, jobs: dict[str, JobId]) -> None:
     page = text_of(ada, jobs["retried"])
     assert re.search(r"Attempt 1 on shop-1:4711, failed after .* INFO first try Attempt 2 .* ERROR second try", page)

@@ -16,6 +16,7 @@ from jobrunr.registry import JobRegistry
 from jobrunr.server_record import ServerRecord
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.testing import factories
+from jobrunr.transitions import leave
 from tests.dashboard.populate import MODULE, populate
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -121,6 +122,12 @@ class TestJobs:
         problem = found(waiting=waiting)["misfits"]
         assert problem.is_bad and f"{sum(misfit.count for misfit in waiting.misfits)} jobs" in problem.what
         assert any("send_welcome" in detail for detail in problem.details)
+
+    def test_jobs_that_were_left_for_servers_that_know_them_are_among_them(self, storage: StorageProvider) -> None:
+        job = factories.processing(storage, details=JobDetails(f"{MODULE}:not_written_yet"))
+        left = factories.written(storage, leave(job, storage.now(), "it is unknown here", delay=timedelta(minutes=1)))
+        (misfit,) = look_at_waiting(storage, JobRegistry("tests")).misfits
+        assert (misfit.count, misfit.example) == (1, left.id)
 
     def test_there_are_no_misfits_where_there_is_no_application(self, storage: StorageProvider) -> None:
         populate(storage, hostile=())

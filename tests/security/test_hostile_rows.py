@@ -35,11 +35,11 @@ def row(target: str, arguments: str = "{}") -> NewJob:
         (f"{__name__}:sys.exit", "{}", "TargetNotFoundError", "'sys' is of type module"),
         (f"{__name__}:send.__globals__", "{}", "TargetForbiddenError", "begins with two underscores"),
         (f"{__name__}:sent", "{}", "TargetNotFoundError", "has no 'sent'"),
-        (f"{__name__}:send", '{"mail":"x"}', "ArgumentsUnreadableError", "there is no parameter 'mail'"),
+        (f"{__name__}:send", '{"mail":"x"}', "ArgumentsMisfitError", "there is no parameter 'mail'"),
         (
             f"{__name__}:send",
             '{"email":{"py/object":"os.system"}}',
-            "ArgumentsUnreadableError",
+            "ArgumentsMisfitError",
             "Expected `str`, got `object`",
         ),
         (f"{__name__}:send", "not JSON", "ArgumentsUnreadableError", "they are not JSON"),

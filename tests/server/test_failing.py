@@ -147,14 +147,14 @@ def test_an_exception_that_cannot_be_printed_is_kept_all_the_same(app: JobRunr, 
         (JobDetails("os:system", '{"command": "true"}'), "not offered"),
     ],
 )
-def test_a_job_that_this_code_cannot_run_fails_alone_and_at_once(
-    app: JobRunr, finished: Finished, details: JobDetails, says: str
-) -> None:
+def test_a_job_that_no_code_can_run_fails_alone_and_at_once(watch: Watch, details: JobDetails, says: str) -> None:
     bad = NewJob(id=JobId.new(), details=details, name="bad")
-    app.storage.insert([bad])
-    with app.server(workers=1):
-        job = finished(bad.id)
-        assert finished(app.scheduler.enqueue(jobs.add, 1, 2)).result == 3
+    with JobRunr("memory://", filters=[watch], unknown_job_grace=0, **FAST) as app, app.server(workers=1):
+        app.storage.insert([bad])
+        watch.wait_for(lambda: app.scheduler.get(bad.id).state is JobState.FAILED)
+        good = app.scheduler.enqueue(jobs.add, 1, 2)
+        watch.wait_for(lambda: app.scheduler.get(good).state is JobState.SUCCEEDED)
+        job = app.scheduler.get(bad.id)
     assert (job.state, job.attempts) == (JobState.FAILED, 1)
     assert job.history[-1].exception is not None
     assert says in job.history[-1].exception.message

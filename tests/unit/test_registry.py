@@ -17,6 +17,7 @@ import pytest
 from jobrunr.errors import (
     JobRefusedError,
     TargetForbiddenError,
+    TargetImportError,
     TargetNotFoundError,
     TargetNotImportableError,
     TargetNotOfferedError,
@@ -355,7 +356,7 @@ class TestFailures:
     )
     def test_name_the_error_of_importing(self, project: Project, source: str, why: str) -> None:
         project.write("broken.py", source)
-        with pytest.raises(TargetNotFoundError, match=f"cannot be run: .*broken.*{why}") as raised:
+        with pytest.raises(TargetImportError, match=f"cannot be run: .*broken.*{why}.*Mend the module") as raised:
             JobRegistry("broken").resolve("broken:run")
         if "sys.modules" not in source:
             assert raised.value.__cause__ is not None
@@ -368,7 +369,7 @@ class TestFailures:
         builtins.imports_of_broken = 0
         try:
             for _ in range(10):
-                with pytest.raises(TargetNotFoundError, match="ZeroDivisionError"):
+                with pytest.raises(TargetImportError, match="ZeroDivisionError"):
                     registry.resolve("broken:run")
             assert builtins.imports_of_broken == 1
         finally:

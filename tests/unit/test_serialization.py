@@ -24,7 +24,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobrunr.errors import ArgumentError, ArgumentsUnreadableError, ResultNotStorableError, TooLargeError
+from jobrunr.errors import (
+    ArgumentError,
+    ArgumentsMisfitError,
+    ArgumentsUnreadableError,
+    ResultNotStorableError,
+    TooLargeError,
+)
 from jobrunr.ids import JobId
 from jobrunr.json_values import find_difference
 from jobrunr.serialization import ArgumentCodec, describe_call, encode_result
@@ -576,6 +582,26 @@ class TestStoredArgumentsThatDoNotFit:
 
         with pytest.raises(ArgumentsUnreadableError, match=f"(?s)do not fit shop:send: {problem}.*Was a parameter renamed"):
             ArgumentCodec("shop:send", send).decode(arguments)
+
+    @pytest.mark.parametrize(
+        ("arguments", "might_fit"),
+        [
+            ('{"email":"x","copies":2}', True),
+            ('{"email":1}', True),
+            ("{}", True),
+            ('{"email":"x","**":{"email":"y"}}', True),
+            ("not JSON", False),
+            ('{"email":"\ud800"}', False),
+            pytest.param('{"email":"x","**":{"lines":' + "[" * 100_000, False, id="deep"),
+            ('{"email":"x","checked":{"value":-1}}', False),
+        ],
+    )
+    def test_are_told_from_what_fits_no_version_of_the_function(self, arguments: str, might_fit: bool) -> None:
+        def send(email: str, checked: Checked | None = None, **more: Any) -> None: ...
+
+        with pytest.raises(ArgumentsUnreadableError) as raised:
+            ArgumentCodec("shop:send", send).decode(arguments)
+        assert isinstance(raised.value, ArgumentsMisfitError) is might_fit
 
     @pytest.mark.parametrize(
         ("arguments", "problem"),

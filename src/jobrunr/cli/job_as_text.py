@@ -25,7 +25,7 @@ from jobrunr.cli.output import (
     zone,
 )
 from jobrunr.durations import format_duration
-from jobrunr.history import StateChange
+from jobrunr.history import StateChange, is_left
 from jobrunr.job_texts import arguments_as_code, cut, labels_of, metadata_of, progress_of, way_of_running
 from jobrunr.jobs import Job, JobDetails
 from jobrunr.progress import Progress
@@ -122,7 +122,7 @@ def _history(job: Job, now: datetime) -> Iterator[str]:
     if not history:  # its row is unreadable
         yield "  There is none that can be read."
         return
-    ends: list[datetime | None] = [later.at for _, later in pairwise(history)]
+    ends: list[datetime | None] = [None if is_left(change, later) else later.at for change, later in pairwise(history)]
     ends.append(None if job.state in FINISHED else now)
     day = ""
     for number, (change, end) in enumerate(zip(history, ends, strict=True)):

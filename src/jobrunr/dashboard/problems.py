@@ -211,7 +211,8 @@ def _misfits(facts: Facts) -> Iterator[Problem]:
             id="misfits",
             what=f"The code of this dashboard cannot run {_counted(sum(misfit.count for misfit in found), 'job')} of the "
             f"{facts.waiting.looked_at:,} waiting ones that were looked at.",
-            todo="Deploy code that has these functions, or delete the jobs. jobrunr check lists all of them.",
+            todo="Deploy code that has these functions, or delete the jobs. Servers that do not know them leave them for "
+            "others, for as long as unknown_job_grace says; then they fail. jobrunr check lists all of them.",
             links=tuple((misfit.target, link("jobs", target=misfit.target)) for misfit in found[:MOST_NAMED]),
             details=_named(f"{misfit.reason} ({misfit.count:,})" for misfit in found),
         )

@@ -15,7 +15,15 @@ from jobrunr.clock import Clock
 from jobrunr.context import enter
 from jobrunr.crashes import HandBack, decide_after_crash
 from jobrunr.durations import format_duration
-from jobrunr.errors import JobCancelledError, JobProcessDiedError, JobTimeoutError, ServerLostError, UnreadableJobError
+from jobrunr.errors import (
+    ArgumentsMisfitError,
+    JobCancelledError,
+    JobProcessDiedError,
+    JobTimeoutError,
+    ServerLostError,
+    TargetNotFoundError,
+    UnreadableJobError,
+)
 from jobrunr.filters import JobFilters
 from jobrunr.history import ExceptionRecord
 from jobrunr.jobs import Job, JobExtras
@@ -48,9 +56,11 @@ from jobrunr.transitions import (
     fail_and_retry,
     give_up_after_crash,
     hand_back,
+    leave,
     run_again_after_crash,
     succeed,
 )
+from jobrunr.unknown_jobs import decide_about_unknown
 
 _log = logging.getLogger("jobrunr.server")
 
@@ -99,11 +109,10 @@ class Performer:
     def prepare(self, run: Run) -> Prepared | Outcome:
         """Everything before the call. May import modules of the application. A job that cannot be run has its outcome."""
         try:
-            if run.job.unreadable is not None:
-                raise UnreadableJobError(run.job.id, run.job.unreadable)
-            extras = run.job.extras
-            runnable = self._registry.resolve(run.job.target)
-            args, kwargs = runnable.codec.decode(run.job.details.arguments)
+            found = self._look_up(run.job)
+            if isinstance(found, Outcome):
+                return found
+            runnable, extras, args, kwargs = found
             return Prepared(run, runnable, extras, runnable.bind(self._activator), args, kwargs)
         except BaseException as error:  # noqa: BLE001 - user code: an import that exits must not end the worker
             return self.failed(run.job, error)
@@ -147,21 +156,49 @@ class Performer:
         """Let the function be called in a child process, and wait for its end in this thread, in a `contextvars.Context`
         that the caller made for it. Filters are called here, in the server."""
         try:
-            if run.job.unreadable is not None:
-                raise UnreadableJobError(run.job.id, run.job.unreadable)
-            runnable = self._registry.resolve(run.job.target)
+            found = self._look_up(run.job)
+            if isinstance(found, Outcome):
+                return found
+            runnable, extras, _, _ = found  # the child reads the arguments anew, and builds them where the job runs
             activator = None if runnable.owner is None else name_of_activator(self._activator)
             filters = self._filters_of(runnable)
-            _enter(run, run.job.extras)
+            _enter(run, extras)
             filters.processing(run.job)
             order = Order(msgspec.structs.replace(run.job, past=""), self._clock.now(), activator)
-            end = processes.perform(run, order, self._limit_of(run.job.extras))
+            end = processes.perform(run, order, self._limit_of(extras))
             if isinstance(end, Raised):
                 return self._ended(run, rebuild(end), end.record)
             result = None if end.result_json is None else msgspec.json.decode(end.result_json)
             return self._done(run, filters, result, end.result_json)
         except BaseException as error:  # noqa: BLE001 - user code: filters, and what is imported
             return self._ended(run, error.with_traceback(None) if isinstance(error, JobProcessDiedError) else error)
+
+    def _look_up(self, job: Job) -> tuple[Runnable, JobExtras, list[Any], dict[str, Any]] | Outcome:
+        """The function of a job, its extras and its arguments; or what becomes of a job that this code does not know.
+
+        Raises:
+            CannotRunError: no code could run it, or this code is broken.
+        """
+        if job.unreadable is not None:
+            raise UnreadableJobError(job.id, job.unreadable)
+        extras = job.extras
+        try:
+            runnable = self._registry.resolve(job.target)
+            return runnable, extras, *runnable.codec.decode(job.details.arguments)
+        except (TargetNotFoundError, ArgumentsMisfitError) as error:
+            return self._unknown(job, error)
+
+    def _unknown(self, job: Job, error: TargetNotFoundError | ArgumentsMisfitError) -> Outcome:
+        grace, now = self._settings.unknown_job_grace, self._clock.now()
+        if not grace:
+            return self.failed(job, error)
+        decision = decide_about_unknown(job, now, grace)
+        if isinstance(decision, GiveUp):
+            return self.failed(job, error, decision=decision)
+        why = storable(error.why, MAX_MESSAGE_LENGTH)
+        until = f"{decision.until:%Y-%m-%d %H:%M} UTC"
+        reason = f"{job.server_name} does not know it ({why}); left for servers that do, until {until}"
+        return outcome(job, leave(job, now, reason, delay=decision.delay))
 
     def _succeeded(self, run: Run, filters: JobFilters, result: object) -> Outcome | None:
         return self._done(run, filters, result, encode_result(run.job.target, result, self._settings.max_result_size))
@@ -211,26 +248,28 @@ class Performer:
         job: Job,
         error: BaseException,
         record: ExceptionRecord | None = None,
+        decision: RetryDecision | None = None,
     ) -> Outcome:
         """What becomes of a job whose run ended with this exception.
 
         Arguments:
             record: what is to be kept of the exception, when that is known already.
+            decision: what follows, unless a filter decides otherwise; by default what the policy says.
         """
         runnable = self._registry.known(job.target)
         filters = self._filters_of(runnable)
         record = record or record_exception(error, self._settings.max_traceback_size)
         try:
             filters.failed(job, error)
-            decision = self._elect(job, filters, error, lambda: self._by_policy(job, runnable, error))
+            elected = self._elect(job, filters, error, lambda: decision or self._by_policy(job, runnable, error))
         except BaseException as broken:  # noqa: BLE001 - user code: to log an exception is to ask it for its text
-            decision = GiveUp(f"handling the failure raised {class_name(type(broken))}")
+            elected = GiveUp(f"handling the failure raised {class_name(type(broken))}")
         now = self._clock.now()
-        if isinstance(decision, GiveUp):
-            why = storable(str(decision.why), MAX_MESSAGE_LENGTH)
+        if isinstance(elected, GiveUp):
+            why = storable(str(elected.why), MAX_MESSAGE_LENGTH)
             return outcome(job, fail(job, now, why, record), final_failure=error)
         reason = f"retry {job.failures + 1} of {job.retries}"
-        update = fail_and_retry(job, now, "a retry follows", record, delay=decision.delay, retry_reason=reason)
+        update = fail_and_retry(job, now, "a retry follows", record, delay=elected.delay, retry_reason=reason)
         return outcome(job, update, retried=True)
 
     def lost(self, job: Job, error: ServerLostError) -> Outcome:

@@ -8,7 +8,10 @@ import logging
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
+
+from msgspec.structs import replace
 
 from jobrunr.context import JobContext, JobLogHandler
 from jobrunr.ids import JobId, new_token
@@ -39,8 +42,9 @@ def drain(jobrunr: JobRunr, *, most: int = MOST) -> list[Job]:
     Jobs go the way that they go in a server: same order, filters, retries, logs and outcomes. What is scheduled for later,
     retries too, stays: turn the test clock on and drain again. Nobody is asked for a forecast: carbon-aware jobs go by what
     is known, and otherwise by their preferred time. Time limits are not kept, and jobs that want a process of their own run
-    in this thread, too: so a debugger can stop in them. A job that fails is no error here; it is in the list, and
-    its traceback is logged. What ends a test does end it, also in the middle of a job: Ctrl-C, ``pytest.fail`` and the like.
+    in this thread, too: so a debugger can stop in them. What this code does not know fails at once. A job that fails is no
+    error here; it is in the list, and its traceback is logged. What ends a test does end it, also in the middle of a job:
+    Ctrl-C, ``pytest.fail`` and the like.
 
     Arguments:
         jobrunr: with no server running, which would take jobs away.
@@ -58,7 +62,9 @@ def drain(jobrunr: JobRunr, *, most: int = MOST) -> list[Job]:
     """
     storage = jobrunr.storage
     recorder = Recorder(storage, jobrunr.filters, jobrunr.settings, refused=lambda claim: None)
-    performer = jobrunr.performer(clock=storage)
+    # There is no other code that could know a job which this one does not.
+    settings = replace(jobrunr.settings, unknown_job_grace=timedelta(0))
+    performer = jobrunr.performer(storage, settings)
     ran: list[JobId] = []
     with _registered(storage) as server, _keeping_logs(recorder, jobrunr.settings.log_level):
         await_forecast = AwaitForecast(storage, _Alone(), storage, Forecasts(storage, None), performer.filters_of)

@@ -17,10 +17,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, inspect, text
 
 from jobrunr.errors import SchemaMissingError, SchemaNewerError, StorageSetupError, TableMissingError
-from jobrunr.storage.contract import JobQuery
+from jobrunr.storage.contract import JobQuery, LogLine, RunRecord
 from jobrunr.storage.sql import SqlStorageProvider, migration_sql
 from jobrunr.storage.sql.migrations import revisions, running
-from jobrunr.testing.factories import enqueued
+from jobrunr.testing.factories import announced, claim_of, enqueued, present, processing, registered, written
+from jobrunr.transitions import succeed
 
 PROCESSES = 10
 
@@ -119,6 +120,24 @@ class TestTables:
             for count, label in enumerate(labels, start=1):
                 found = storage.find(JobQuery(label=label))
                 assert {job.id for job in found} == {job.id for job in jobs[count:]}
+
+    def test_who_runs_goes_on_over_tables_of_a_newer_version(self, empty_database: URL) -> None:
+        with SqlStorageProvider(empty_database) as storage, engine_of(empty_database) as engine:
+            storage.set_up()
+            server = announced(storage)
+            with engine.begin() as connection:
+                for table in ("jobs", "recurring_jobs", "background_job_servers", "job_logs", "metadata"):
+                    connection.exec_driver_sql(f"ALTER TABLE jobrunr_{table} ADD COLUMN weather VARCHAR(20)")
+                connection.exec_driver_sql("UPDATE jobrunr_alembic_version SET version_num = '9999'")
+
+            job = processing(storage, server)
+            storage.append([RunRecord(claim=claim_of(job), logs=(LogLine(1, 0, storage.now(), 20, "fine"),), data={})])
+            written(storage, succeed(job, storage.now(), "17"))
+
+            assert present(storage, job).result == 17
+            assert [line.message for line in storage.logs(job.id)] == ["fine"]
+            assert registered(storage).id in {found.id for found in storage.find_recurring(10)}
+            assert [record.id for record in storage.heartbeat(server)] == [server.id]
 
     def test_a_prefix_and_another_are_two_storages(self, empty_database: URL) -> None:
         with (
@@ -248,6 +267,14 @@ class TestPrinting:
     def test_there_is_no_sql_for_a_schema_where_there_are_none(self) -> None:
         with pytest.raises(StorageSetupError, match="no schemas"):
             migration_sql("sqlite", schema="jobs")
+
+    def test_revisions_only_add_so_that_who_runs_goes_on(self) -> None:
+        """A new column has to be one that an older version may leave out."""
+        printed = migration_sql("postgresql")
+        changes = re.findall(r"^ALTER TABLE \w+ (.+);$", printed, re.MULTILINE)
+        assert changes
+        assert not [change for change in changes if not re.fullmatch(r"ADD COLUMN \w+ \w+(\(\d+\))?", change)]
+        assert not re.search(r"^\s*(DROP|RENAME|TRUNCATE)\b", printed, re.MULTILINE)
 
     def test_there_is_no_sql_for_what_nobody_knows(self) -> None:
         with pytest.raises(StorageSetupError, match="dbase"):

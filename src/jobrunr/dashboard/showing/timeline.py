@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import msgspec
 
-from jobrunr.history import ExceptionRecord, StateChange
+from jobrunr.history import ExceptionRecord, StateChange, is_left
 from jobrunr.job_texts import progress_of
 from jobrunr.jobs import Job
 from jobrunr.progress import Progress
@@ -38,6 +38,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     progress: Progress | None
 
     @property
+    def is_left(self) -> bool:
+        """Whether it was left for other servers, and did not run."""
+        return is_left(self.begun, self.end)
+
+    @property
     def exception(self) -> ExceptionRecord | None:
         """What it failed with."""
         return None if self.end is None else self.end.exception
@@ -46,7 +51,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 def entries_of(job: Job, now: datetime) -> list[Entry]:
     """The history, oldest first, up to now."""
     history = job.history
-    ends: list[datetime | None] = [later.at for _, later in pairwise(history)]
+    ends: list[datetime | None] = [None if is_left(change, later) else later.at for change, later in pairwise(history)]
     ends.append(None if job.state in FINISHED else now)
     entries = []
     attempt: int | None = None

@@ -34,6 +34,10 @@ def retry_at_once(job: Job, now: datetime) -> JobUpdate:
     return _again(job, now, "it failed", after=AT_ONCE)
 
 
+def leave(job: Job, now: datetime) -> JobUpdate:
+    return transitions.leave(job, now, "it is unknown here", delay=timedelta(seconds=4))
+
+
 def hand_back(job: Job, now: datetime) -> JobUpdate:
     return transitions.hand_back(job, now, "the server stops", begun=False)
 
@@ -76,5 +80,5 @@ def _made(update: JobUpdate | None) -> JobUpdate:
     return update
 
 
-BY_THE_OWNER: tuple[Decision, ...] = (succeed, fail, retry, retry_at_once, hand_back)
+BY_THE_OWNER: tuple[Decision, ...] = (succeed, fail, retry, retry_at_once, hand_back, leave)
 by_the_owner = pytest.mark.parametrize("decide", BY_THE_OWNER)

@@ -16,7 +16,7 @@ from jobrunr.states import JobState
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.testing.clock import TestClock
 from jobrunr.testing.contract.base import Contract, Maker
-from jobrunr.testing.contract.decisions import hand_back, rescue, retry, retry_at_once, withdraw
+from jobrunr.testing.contract.decisions import hand_back, leave, rescue, retry, retry_at_once, withdraw
 from jobrunr.testing.factories import (
     an_exception,
     awaiting,
@@ -130,6 +130,34 @@ class Updating(Contract):
         assert (back.state, back.enqueued_at, back.attempts, back.failures) == (JobState.ENQUEUED, now, 0, 0)
         assert (back.started_at, back.server_id, back.server_name) == (None, None, server.name)
         assert [claim.attempts for claim in storage.claim(server.id, server.name, 1)] == [1]
+
+    def test_a_job_that_is_left_for_other_servers_is_due_later_and_unharmed(
+        self, storage: StorageProvider, server: ServerRecord, clock: TestClock
+    ) -> None:
+        job = processing(storage, server)
+        for number in range(3):
+            now = clock.advance(seconds=2)
+
+            left = written(storage, leave(job, now))
+
+            due = now + timedelta(seconds=4)
+            assert (left.state, left.scheduled_at, left.run_at) == (JobState.SCHEDULED, now, due), number
+            assert (left.attempts, left.failures, left.server_id, left.server_name) == (0, 0, None, server.name)
+            assert left.history == (
+                StateChange(state=JobState.ENQUEUED, at=job.created_at),
+                StateChange(
+                    state=JobState.PROCESSING,
+                    at=job.created_at,
+                    server_id=server.id,
+                    server_name=server.name,
+                    attempt=1,
+                ),
+                StateChange(state=JobState.SCHEDULED, at=now, run_at=due, reason="it is unknown here"),
+            )
+            clock.set(due)
+            assert storage.promote(1).count == 1
+            (job,) = storage.claim(server.id, server.name, 1)
+            assert job.attempts == 1
 
     def test_a_rescued_job_tells_what_became_of_its_server(self, storage: StorageProvider, clock: TestClock) -> None:
         job = processing(storage)
