@@ -17,7 +17,7 @@ from jobrunr.dashboard.redaction import Redaction
 from jobrunr.dashboard.showing.command_lines import enqueue_line
 from jobrunr.dashboard.showing.log_lines import MOST_LINES
 from jobrunr.dashboard.showing.timeline import attempts_of, entries_of
-from jobrunr.jobs import JobDetails, JobExtras
+from jobrunr.jobs import JobDetails, JobExtras, encode_extras
 from jobrunr.states import MOVES
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.storage.memory import MemoryStorageProvider
@@ -308,6 +308,12 @@ def test_the_command_line_says_where_the_job_waited() -> None:
     assert enqueue_line(job, "{}") == (
         "jobrunr enqueue --queue mail --priority -2 --label=eu '--label=--x y' shop.mail:send_welcome"
     )
+
+
+def test_the_command_line_says_where_and_for_how_long_the_job_runs() -> None:
+    extras = JobExtras(timeout=timedelta(milliseconds=1500), execution="process")
+    job = factories.a_stored_job(extras_json=encode_extras(extras))
+    assert enqueue_line(job, "{}") == "jobrunr enqueue --timeout 1.5s --execution process shop.mail:send_welcome"
 
 
 def test_a_job_can_be_copied_as_a_command_line(ada: TestClient, jobs: dict[str, JobId]) -> None:
