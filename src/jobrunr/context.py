@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import threading
@@ -13,8 +14,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol, TypeVar, overload
 
+from jobrunr.backoff import Backoff
 from jobrunr.clock import Clock
-from jobrunr.errors import JobCancelledError, MetadataError, NoCurrentJobError
+from jobrunr.errors import JobCancelledError, MetadataError, NoCurrentJobError, StorageUnavailableError
 from jobrunr.ids import JobId
 from jobrunr.jobs import ANYTHING, Job, decode_stored
 from jobrunr.json_values import NotStorableError, find_difference, to_strict_json
@@ -47,7 +49,13 @@ class RunJournal(Protocol):
 
     def put(self, job: Job, key: str, value: str) -> None: ...
 
-    def read(self, job: Job) -> dict[str, str]: ...
+    def read(self, job: Job) -> dict[str, str]:
+        """What is kept with the job.
+
+        Raises:
+            StorageUnavailableError: nobody knows now.
+        """
+        ...
 
 
 class JobContext:
@@ -187,6 +195,18 @@ class JobContext:
         with _cancelling:
             return _cancelling.wait_for(lambda: self._cancelled, seconds)
 
+    def _read(self) -> dict[str, str]:
+        """What is kept with the job. Waits for a storage that is away, unless a loop would stand still meanwhile."""
+        backoff = Backoff()
+        while True:
+            try:
+                return self._journal.read(self._job)
+            except StorageUnavailableError:
+                if _is_on_loop():
+                    raise
+                if self.wait_cancelled(backoff.next()):
+                    raise JobCancelledError(self.id) from None
+
 
 class JobLog:
     """Writes lines that are kept with the job, attempt by attempt. Arguments are those of the module ``logging``."""
@@ -245,7 +265,9 @@ class JobMetadata(MutableMapping[str, Any]):
     """A mapping that is kept with the job: plain JSON values under keys of your choice.
 
     A value that is read is a copy of what is stored: assign it again to keep what was changed inside it. What earlier
-    attempts have left is fetched at the first look, so that a job that only assigns does not need the storage.
+    attempts have left is fetched at the first look, so that a job that only assigns does not need the storage. While the
+    storage is away, a look waits until it is back. In a coroutine that would hold up all others on the loop, so there the
+    look raises `StorageUnavailableError`; look in a thread: ``await asyncio.to_thread(dict, context.metadata)``.
     """
 
     def __init__(self, context: JobContext) -> None:
@@ -254,7 +276,7 @@ class JobMetadata(MutableMapping[str, Any]):
 
     @cached_property
     def _stored(self) -> dict[str, str]:
-        stored = self._context._journal.read(self._context._job)  # noqa: SLF001 - one thing in two classes
+        stored = self._context._read()  # noqa: SLF001 - one thing in two classes
         return {key.removeprefix(METADATA): value for key, value in stored.items() if key.startswith(METADATA)}
 
     @property
@@ -302,6 +324,15 @@ class JobMetadata(MutableMapping[str, Any]):
     def _write(self, key: str, value: str) -> None:
         self._assigned[key] = value
         self._context._journal.put(self._context._job, METADATA + key, value)  # noqa: SLF001
+
+
+def _is_on_loop() -> bool:
+    """Whether other coroutines wait for what is done here."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 _ELSEWHERE = "Store large data elsewhere, and keep its key here"

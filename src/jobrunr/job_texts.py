@@ -13,6 +13,7 @@ from jobrunr.errors import UnreadableJobError
 from jobrunr.jobs import NO_EXTRAS, Job, JobExtras
 from jobrunr.parameters import VAR_KEYWORD, VAR_POSITIONAL
 from jobrunr.progress import PROGRESS
+from jobrunr.states import FINISHED
 
 LONGEST_VALUE = 4000
 """Characters of an argument, a result and the like that people get to see."""
@@ -53,6 +54,24 @@ def way_of_running(job: Job) -> str | None:
     where = ["in a process of its own"] if extras.execution == "process" else []
     how_long = [] if extras.timeout is None else [f"for {format_duration(extras.timeout)} at most"]
     return ", ".join(where + how_long) or None
+
+
+def crashes_in_words(job: Job) -> str | None:
+    """How often a job met a crash, and what that means for it; None when it met none.
+
+    >>> from jobrunr.testing.factories import a_stored_job
+    >>> crashes_in_words(a_stored_job(crashes=1))
+    'its process died once while it ran, which uses up no retry; after too many crashes it is quarantined'
+    """
+    if not job.is_suspect:
+        return None
+    often = {1: "once", 2: "twice"}.get(job.crashes, f"{job.crashes} times")
+    met = f"its process died {often} while it ran"
+    if job.is_quarantined:
+        return f"{met}, so it is quarantined: it is not run again until somebody requeues it"
+    if job.state in FINISHED:
+        return met
+    return f"{met}, which uses up no retry; after too many crashes it is quarantined"
 
 
 def metadata_of(kept: Mapping[str, str]) -> dict[str, str]:

@@ -191,6 +191,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return self.crashes > 0
 
     @property
+    def is_quarantined(self) -> bool:
+        """Whether it is FAILED because of its crashes, although it had retries: whoever requeues it, lets it begin anew."""
+        return self.state is JobState.FAILED and self.is_suspect and self.retries > 0
+
+    @property
     def is_begun(self) -> bool:
         """Whether the run under way is marked as begun."""
         return self.claim_token is not None and self.begun_token == self.claim_token

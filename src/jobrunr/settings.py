@@ -66,7 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     migrate: Flag = True
     """Create or upgrade the tables at start. If false, they are only checked, and somebody runs ``jobrunr migrate``."""
     storage_timeout: Period = timedelta(seconds=10)
-    """The deadline of one call to the database; one that takes longer counts as an outage."""
+    """The deadline of one call to the database, a second try on a new connection included; one that takes longer counts as
+    an outage. A single statement may take 0.6 of it, and a connection that says nothing for 0.7 of it is given up."""
 
     retries: Annotated[int, whole(0, 10_000)] = 10
     """How often a failed job is tried again. With ``retry_delays``, unless set, one retry for each delay."""

@@ -137,6 +137,12 @@ def test_options_become_options(enqueue: Callable[..., Result], jobrunr: JobRunr
     assert job.name == "to ada"
 
 
+def test_where_and_for_how_long_a_job_runs_can_be_said(enqueue: Callable[..., Result], jobrunr: JobRunr) -> None:
+    extras = made(jobrunr, enqueue("--timeout", "1m30s", "--execution", "process", f"{HERE}:send_welcome", "ada")).extras
+
+    assert (extras.timeout, extras.execution) == (timedelta(seconds=90), "process")
+
+
 def test_what_is_not_said_is_left_to_the_function(enqueue: Callable[..., Result], jobrunr: JobRunr) -> None:
     assert made(jobrunr, enqueue(f"{HERE}:Mailer.send", "x")).queue == "mail"
 
@@ -166,6 +172,9 @@ def test_a_job_can_be_scheduled_for_later(enqueue: Callable[..., Result], jobrun
         (["--at", "tomorrow", f"{HERE}:send_welcome"], 2, "'tomorrow' is no moment; write 2026-11-24T03:00+01:00"),
         (["--at", "2026-11-24T03:00", f"{HERE}:send_welcome"], 2, "has no time zone; write 2026-11-24T03:00Z"),
         (["--in", "1m", "--at", "2099-01-01T00:00Z", f"{HERE}:send_welcome"], 2, "Give --in or --at, not both"),
+        (["--timeout", "long", f"{HERE}:send_welcome", "ada"], 2, "'long' is no duration; write"),
+        (["--timeout", "0", f"{HERE}:send_welcome", "ada"], 1, "timeout cannot be"),
+        (["--execution", "fork", f"{HERE}:send_welcome", "ada"], 2, "'fork' is not one of 'thread', 'process'"),
         (["--id", "17", f"{HERE}:send_welcome"], 2, "'17' is no id of a job"),
         ([f"{HERE}:sent_welcome"], 2, f"{HERE}:sent_welcome: the module {HERE} has no 'sent_welcome'."),
         (["send_welcome"], 2, "send_welcome cannot be read. Write module:name"),

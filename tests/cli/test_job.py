@@ -156,6 +156,22 @@ def test_a_job_says_how_it_runs_if_it_wants_that(storage: MemoryStorageProvider)
     assert (as_json["execution"], as_json["timeout"]) == ("process", 90)
 
 
+def test_a_job_says_how_often_its_process_died_and_what_that_means() -> None:
+    def told(job: Job) -> str:
+        return click.unstyle("\n".join(job_as_text(job, (), {}, BEGIN)))
+
+    suspect = factories.a_stored_job(crashes=2)
+    quarantined = factories.a_stored_job(JobState.FAILED, crashes=3)
+    only_once = factories.a_stored_job(JobState.FAILED, crashes=1, retries=0)
+
+    assert "  crashes     its process died twice while it ran, which uses up no retry;" in told(suspect)
+    assert "  crashes     its process died 3 times while it ran, so it is quarantined:" in told(quarantined)
+    assert "  crashes     its process died once while it ran\n" in told(only_once)
+    assert "  crashes " not in told(factories.a_stored_job(JobState.FAILED))
+    as_json = [job_as_json(job) for job in (suspect, quarantined, only_once)]
+    assert [(each["crashes"], each["is_quarantined"]) for each in as_json] == [(2, False), (3, True), (1, False)]
+
+
 def test_lines_are_broken_where_the_terminal_ends(storage: MemoryStorageProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobrunr.cli.job_as_text.columns", lambda: 80)
     running = factories.processing(storage)

@@ -17,11 +17,12 @@ from jobrunr.dashboard.redaction import Redaction
 from jobrunr.dashboard.showing.command_lines import enqueue_line
 from jobrunr.dashboard.showing.log_lines import MOST_LINES
 from jobrunr.dashboard.showing.timeline import attempts_of, entries_of
-from jobrunr.jobs import JobDetails, JobExtras
+from jobrunr.jobs import JobDetails, JobExtras, encode_extras
 from jobrunr.states import MOVES
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.storage.memory import MemoryStorageProvider
 from jobrunr.testing import TestClock, factories
+from jobrunr.testing.contract.decisions import bury, rescue
 from tests.dashboard import populate, shop
 from tests.dashboard.hostile import Tags
 from tests.dashboard.populate import MODULE
@@ -124,6 +125,19 @@ def test_a_job_says_how_it_runs_if_it_wants_that(ada: TestClient, storage: Stora
     answer = ada.get(f"/api/jobs/{job.id}").json()
     assert (answer["execution"], answer["timeout"]) == ("process", 90)
     assert ada.get(f"/api/jobs/{jobs['succeeded']}").json()["timeout"] is None
+
+
+def test_a_job_says_how_often_its_process_died_and_what_that_means(ada: TestClient, storage: StorageProvider) -> None:
+    suspect, quarantined = (factories.processing(storage, queue=queue) for queue in ("suspect", "quarantined"))
+    factories.written(storage, rescue(suspect, storage.now()))
+    factories.written(storage, bury(quarantined, storage.now()))
+    innocent = factories.failed(storage)
+
+    assert "its process died once while it ran, which uses up no retry" in text_of(ada, suspect.id)
+    assert "its process died once while it ran, so it is quarantined" in text_of(ada, quarantined.id)
+    assert "<dt>Crashes</dt>" not in ada.get(f"/jobs/{innocent.id}").text
+    answers = [ada.get(f"/api/jobs/{job.id}").json() for job in (suspect, quarantined, innocent)]
+    assert [(each["crashes"], each["is_quarantined"]) for each in answers] == [(1, False), (1, True), (0, False)]
 
 
 def test_progress_is_shown(ada: TestClient, jobs: dict[str, JobId]) -> None:
@@ -324,6 +338,12 @@ def test_the_command_line_says_where_the_job_waited() -> None:
     assert enqueue_line(job, "{}") == (
         "jobrunr enqueue --queue mail --priority -2 --label=eu '--label=--x y' shop.mail:send_welcome"
     )
+
+
+def test_the_command_line_says_where_and_for_how_long_the_job_runs() -> None:
+    extras = JobExtras(timeout=timedelta(milliseconds=1500), execution="process")
+    job = factories.a_stored_job(extras_json=encode_extras(extras))
+    assert enqueue_line(job, "{}") == "jobrunr enqueue --timeout 1.5s --execution process shop.mail:send_welcome"
 
 
 def test_a_job_can_be_copied_as_a_command_line(ada: TestClient, jobs: dict[str, JobId]) -> None:

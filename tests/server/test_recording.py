@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
 
 from jobrunr import Job, JobFilter, JobRunr, JobState
@@ -73,7 +75,7 @@ def test_progress_does_not_count_without_end() -> None:
 
 
 class Away(MemoryStorageProvider):
-    """Takes no notes while it is away."""
+    """Takes no notes while it is away, and gives none."""
 
     is_away = True
 
@@ -81,6 +83,11 @@ class Away(MemoryStorageProvider):
         if self.is_away:
             raise StorageUnavailableError("memory", "the test says so")
         return super().append(records)
+
+    def data(self, job_id: UUID) -> dict[str, str]:
+        if self.is_away:
+            raise StorageUnavailableError("memory", "the test says so")
+        return super().data(job_id)
 
 
 def test_lines_without_end_do_not_fill_the_memory_while_the_storage_is_away(
@@ -167,6 +174,16 @@ def written_by(recorder: Recorder) -> None:
         if recorder.is_empty:
             return
     raise AssertionError("it never got rid of everything")
+
+
+def test_what_earlier_attempts_kept_is_read_and_the_first_one_needs_no_storage() -> None:
+    with Away() as storage:
+        (job,) = running(storage, 1)
+        recorder = a_recorder(storage, Told())
+        recorder.put(job, "metadata.a", "1")
+        assert recorder.read(job) == {"metadata.a": "1"}
+        with pytest.raises(StorageUnavailableError):
+            recorder.read(msgspec.structs.replace(job, attempts=2))
 
 
 def test_notes_that_cannot_be_stored_take_no_outcome_and_no_other_note_along() -> None:

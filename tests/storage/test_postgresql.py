@@ -12,6 +12,15 @@ from tests.storage.sql_contract import SqlContract
 
 
 class TestPostgresql(SqlContract):
+    @pytest.fixture(autouse=True)
+    def _no_pipelines(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who is cut off in the middle of one keeps its locks, and no time-out of the database ends it."""
+
+        def refuse(*_: object) -> None:
+            raise AssertionError("several rows go into one statement")
+
+        monkeypatch.setattr("psycopg.Cursor.executemany", refuse)
+
     @pytest.fixture
     def url(self, postgresql: URL) -> URL:
         return postgresql

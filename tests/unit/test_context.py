@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from jobrunr import Job, current_job
-from jobrunr.context import MAX_LOGGED_TRACEBACK_SIZE, JobLog
-from jobrunr.errors import JobRunrError, MetadataError, StorageUnavailableError
+from jobrunr.context import MAX_LOGGED_TRACEBACK_SIZE, JobContext, JobLog
+from jobrunr.errors import JobCancelledError, JobRunrError, MetadataError, StorageUnavailableError
 from jobrunr.testing import NotedJournal, job_context
 
 
@@ -86,8 +89,20 @@ def test_a_job_sees_of_its_metadata_what_is_stored(journal: NotedJournal) -> Non
 
 
 class StorageAwayJournal(NotedJournal):
+    """The journal of a server whose storage is away for the first few looks, or for good."""
+
+    def __init__(self, away: int | None = None) -> None:
+        super().__init__()
+        self._away = away
+        self.looks = 0
+        self.looked = threading.Event()
+
     def read(self, job: Job) -> dict[str, str]:
-        raise StorageUnavailableError("nowhere", "it is away")
+        self.looks += 1
+        self.looked.set()
+        if self._away is None or self.looks <= self._away:
+            raise StorageUnavailableError("nowhere", "it is away")
+        return super().read(job)
 
 
 def test_a_job_that_only_assigns_metadata_does_not_need_the_storage() -> None:
@@ -96,6 +111,41 @@ def test_a_job_that_only_assigns_metadata_does_not_need_the_storage() -> None:
         context.metadata["key"] = 1
 
     assert journal.metadata == {"key": 1}
+
+
+class TestReadingWhileTheStorageIsAway:
+    @pytest.fixture(autouse=True)
+    def _soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("jobrunr.backoff.FIRST_PAUSE", 0.001)
+
+    def test_a_function_waits_until_it_is_back(self) -> None:
+        journal = StorageAwayJournal(away=2)
+        with job_context(journal=journal) as context:
+            context.metadata["key"] = 1
+            assert dict(context.metadata) == {"key": 1}
+            assert dict(context.metadata) == {"key": 1}
+
+        assert journal.looks == 3, "what was read once is not read again"
+
+    def test_a_function_waits_no_longer_than_it_is_wanted(self) -> None:
+        journal = StorageAwayJournal()
+        with job_context(journal=journal) as context, ThreadPoolExecutor(1) as thread:
+            looking = thread.submit(lambda: context.metadata.get("key"))
+            assert journal.looked.wait(10)
+            context.cancel()
+            with pytest.raises(JobCancelledError):
+                looking.result(10)
+
+    def test_a_coroutine_does_not_hold_up_the_others(self) -> None:
+        journal = StorageAwayJournal(away=1)
+
+        async def look(context: JobContext) -> object:
+            with pytest.raises(StorageUnavailableError):
+                context.metadata.get("key")
+            return await asyncio.to_thread(dict, context.metadata)
+
+        with job_context(journal=journal) as context:
+            assert asyncio.run(look(context)) == {}
 
 
 def test_what_was_deleted_is_gone_and_what_was_not_there_cannot_be_deleted(journal: NotedJournal) -> None:

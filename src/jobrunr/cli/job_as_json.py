@@ -15,6 +15,7 @@ from jobrunr.storage.contract import LogLine
 
 _AS_IT_IS = (
     *("id", "name", "state", "queue", "priority", "retries", "attempts", "failures"),
+    *("crashes", "is_quarantined"),
     *("created_at", "state_at", "run_at", "server_name", "recurring_job_id", "expires_at", "unreadable"),
 )
 

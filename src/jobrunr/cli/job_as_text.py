@@ -26,7 +26,7 @@ from jobrunr.cli.output import (
 )
 from jobrunr.durations import format_duration
 from jobrunr.history import StateChange, is_left
-from jobrunr.job_texts import arguments_as_code, cut, labels_of, metadata_of, progress_of, way_of_running
+from jobrunr.job_texts import arguments_as_code, crashes_in_words, cut, labels_of, metadata_of, progress_of, way_of_running
 from jobrunr.jobs import Job, JobDetails
 from jobrunr.progress import Progress
 from jobrunr.states import FINISHED, JobState
@@ -65,9 +65,7 @@ def _labelled(job: Job, kept: Mapping[str, str], now: datetime) -> Iterator[tupl
     yield "queue", job.queue + (f", priority {job.priority}" if job.priority else "")
     if labels := labels_of(job):
         yield "labels", ", ".join(labels)
-    yield "retries", f"{min(job.failures, job.retries)} of {job.retries} used"
-    if way := way_of_running(job):
-        yield "runs", way
+    yield from _labelled_runs(job)
     if job.state is JobState.SCHEDULED and job.run_at is not None:
         yield "due", f"{moment(job.run_at)}, {_distance(job.run_at, now)}"
     if job.state is JobState.PROCESSING and job.server_name is not None:
@@ -80,6 +78,14 @@ def _labelled(job: Job, kept: Mapping[str, str], now: datetime) -> Iterator[tupl
         yield "metadata", f"{key} = {cut(value)}"
     if job.result_json is not None:
         yield "result", cut(job.result_json)
+
+
+def _labelled_runs(job: Job) -> Iterator[tuple[str, str]]:
+    yield "retries", f"{min(job.failures, job.retries)} of {job.retries} used"
+    if crashes := crashes_in_words(job):
+        yield "crashes", crashes
+    if way := way_of_running(job):
+        yield "runs", way
 
 
 def call_as_code(details: JobDetails) -> list[str]:

@@ -261,7 +261,7 @@ class BackgroundJobServer:
                 "heartbeat",
                 self._membership.tick,
                 self._outage,
-                longest_delay=settings.heartbeat_interval.total_seconds(),
+                longest_pause=settings.heartbeat_interval.total_seconds(),
             ),
             self._service("cancellation", self._cancellation.tick),
             limits,

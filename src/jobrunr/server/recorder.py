@@ -157,7 +157,7 @@ class Recorder:
 
     def read(self, job: Job) -> dict[str, str]:
         """What is kept with a job, by this attempt and by those before it."""
-        stored = self._storage.data(job.id)
+        stored = self._storage.data(job.id) if job.attempts > 1 else {}  # nobody was there before the first one
         with self._lock:
             notes = self._notes.get(claim_of(job))
             return {**stored, **notes.data} if notes else stored

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from jobrunr.backoff import LONGEST_PAUSE, Backoff
 from jobrunr.errors import StorageSetupError, StorageUnavailableError
 from jobrunr.server.outage import Outage
 
 _log = logging.getLogger("jobrunr.server")
-
-FIRST_DELAY = 0.1
-LONGEST_DELAY = 2.0
-"""Seconds between tries while the storage is away: short enough to be back at work soon after it is."""
 
 
 class Sleeper(Protocol):
@@ -49,7 +45,7 @@ class Service:
         tick: does some work and says in how many seconds it wants to run next; 0 for at once.
         outage: is told when the storage fails and when it works again.
         sleeper: where to wait between ticks; a plain event unless the service has something better to wait for.
-        longest_delay: seconds between tries, at most, while the storage is away.
+        longest_pause: seconds between tries, at most, while the storage is away.
     """
 
     def __init__(
@@ -58,7 +54,7 @@ class Service:
         tick: Callable[[], float],
         outage: Outage,
         sleeper: Sleeper | None = None,
-        longest_delay: float = LONGEST_DELAY,
+        longest_pause: float = LONGEST_PAUSE,
     ) -> None:
         self.name = name
         self._tick = tick
@@ -66,8 +62,7 @@ class Service:
         self._sleeper = sleeper or EventSleeper()
         self._backing_off = EventSleeper()
         self._stopping = False
-        self._delay = FIRST_DELAY
-        self._longest_delay = longest_delay
+        self._backoff = Backoff(longest_pause)
         self._thread = threading.Thread(target=self._run, name=f"jobrunr-{name}", daemon=True)
 
     def start(self) -> None:
@@ -98,10 +93,9 @@ class Service:
                 self._back_off()
             else:
                 self._outage.ends(self.name)
-                self._delay = FIRST_DELAY
+                self._backoff.reset()
                 if delay > 0 and not self._stopping:
                     self._sleeper.wait(delay)
 
     def _back_off(self) -> None:
-        self._backing_off.wait(self._delay * random.uniform(0.5, 1))  # noqa: S311 - jitter is no secret
-        self._delay = min(self._delay * 2, self._longest_delay)
+        self._backing_off.wait(self._backoff.next())

@@ -38,6 +38,31 @@ def test_a_job_is_made_for_later(api: TestClient) -> None:
     assert (job["state"], job["run_at"]) == ("SCHEDULED", "2099-01-01T00:00:00Z")
 
 
+def test_where_and_for_how_long_a_job_runs_can_be_said(api: TestClient) -> None:
+    body = {"target": WELCOME, "arguments": {"email": "ada"}, "timeout": 90, "execution": "process"}
+    job = api.get(f"/api/jobs/{api.post('/api/jobs', json=body).json()['id']}").json()
+
+    assert (job["timeout"], job["execution"]) == (90.0, "process")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("timeout", 0, "timeout cannot be 0. Allowed: a number from 0.001 to 31,536,000."),
+        ("timeout", "1m", "timeout cannot be '1m'. Allowed: a number from"),
+        ("timeout", True, "timeout cannot be true. Allowed: a number from"),
+        ("execution", "fork", "execution cannot be 'fork'. Allowed: process, thread."),
+    ],
+)
+def test_a_wrong_way_of_running_is_refused_with_what_is_allowed(
+    api: TestClient, field: str, value: object, said: str
+) -> None:
+    answer = api.post("/api/jobs", json={"target": WELCOME, "arguments": {"email": "ada"}, field: value})
+
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert said in answer.json()["error"]
+
+
 def test_the_same_id_makes_one_job(api: TestClient, storage: StorageProvider) -> None:
     body = {"target": WELCOME, "arguments": {"email": "ada"}, "id": "01940c1e-8f00-7000-8000-000000000001"}
 

@@ -16,6 +16,7 @@ from jobrunr.dashboard.call import Call
 from jobrunr.dashboard.refusal import Refusal
 from jobrunr.errors import ArgumentsUnreadableError
 from jobrunr.ids import JobId
+from jobrunr.jobs import Execution
 
 
 class JobWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -39,6 +40,10 @@ class JobWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Labels, to find it by."""
     retries: Annotated[int, Meta(ge=0, le=10_000)] | None = None
     """How often it is tried again when it fails."""
+    timeout: Annotated[float, Meta(ge=0.001, le=31_536_000)] | None = None
+    """Seconds that a run may take."""
+    execution: Execution | None = None
+    """Where it runs: in a thread of the server, or in a process of its own."""
 
 
 class JobMade(msgspec.Struct, kw_only=True):
@@ -59,6 +64,8 @@ def enqueue(call: Call, body: JobWanted) -> JobMade:
         "queue": body.queue,
         "priority": body.priority,
         "retries": body.retries,
+        "timeout": body.timeout,
+        "execution": body.execution,
     }
     try:
         job_id = operations.enqueue(call.site, call.user, body.target, body.arguments, body.run_at, options)

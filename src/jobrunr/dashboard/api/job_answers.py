@@ -36,6 +36,10 @@ class JobInBrief(msgspec.Struct, kw_only=True):
     """How often a server has taken it."""
     failures: int
     """Failures that count towards the retries."""
+    crashes: int
+    """How often its process died while it ran, since it last ended properly or was requeued by hand. Uses up no retry."""
+    is_quarantined: bool
+    """Whether it met too many crashes: then it is FAILED, and not run again until somebody requeues it."""
     created_at: Moment
     state_at: Moment
     """When the present state began."""

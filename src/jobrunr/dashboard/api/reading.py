@@ -145,6 +145,10 @@ def _allowed(kind: inspect.Type) -> str:
             words = _allowed(kind.type)
         case inspect.IntType():
             words = f"a whole number from {kind.ge:,} to {kind.le:,}"
+        case inspect.FloatType():
+            words = f"a number from {kind.ge:,} to {kind.le:,}"
+        case inspect.LiteralType():
+            words = ", ".join(map(str, kind.values))
         case inspect.StrType():
             words = f"a text of {kind.min_length or 0:,} to {kind.max_length:,} characters" if kind.max_length else "a text"
         case inspect.EnumType():

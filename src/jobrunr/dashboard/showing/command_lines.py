@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from jobrunr.job_texts import labels_of, read
-from jobrunr.jobs import DEFAULT_QUEUE, Job
+from jobrunr.job_texts import extras_of, labels_of, read
+from jobrunr.jobs import DEFAULT_QUEUE, NO_EXTRAS, Job
 from jobrunr.parameters import VAR_KEYWORD, VAR_POSITIONAL
 
 
@@ -28,6 +28,11 @@ def enqueue_line(job: Job, arguments: str) -> str | None:
     if job.priority:
         words += ["--priority", str(job.priority)]
     words += [f"--label={label}" for label in labels_of(job)]
+    extras = extras_of(job)
+    if extras.timeout is not None:
+        words += ["--timeout", f"{extras.timeout.total_seconds():f}".rstrip("0").rstrip(".") + "s"]
+    if extras.execution != NO_EXTRAS.execution:
+        words += ["--execution", extras.execution]
     call = [job.target, *_words(values)]
     dashes = ["--"] if any(word.startswith("-") for word in call) else []
     return shlex.join([*words, *dashes, *call])

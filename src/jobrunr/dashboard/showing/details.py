@@ -13,7 +13,7 @@ from jobrunr.dashboard.showing.timeline import Attempt, Entry, attempts_of, entr
 from jobrunr.dashboard.showing.tracebacks import Piece, pieces_of
 from jobrunr.dashboard.site import Site
 from jobrunr.history import ExceptionRecord
-from jobrunr.job_texts import arguments_as_code, cut, labels_of, metadata_of, way_of_running
+from jobrunr.job_texts import arguments_as_code, crashes_in_words, cut, labels_of, metadata_of, way_of_running
 from jobrunr.jobs import Job
 from jobrunr.states import JobState
 
@@ -30,6 +30,8 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...]
     way: str | None
     """Where it runs and for how long, if it says so."""
+    crashes: str | None
+    """How often its process died while it ran, and what that means; None when it never did."""
     entries: list[Entry]
     attempts: list[Attempt]
     log: dict[int, list[Line]]
@@ -52,6 +54,7 @@ def details(site: Site, job: Job) -> Details:
         name=name_of(site, job),
         labels=labels_of(job),
         way=way_of_running(job),
+        crashes=crashes_in_words(job),
         entries=entries_of(job, now),
         attempts=attempts_of(job, kept, now),
         log=log,

@@ -127,13 +127,13 @@ def _id_from_text(value: Any) -> UUID | None:
     return None if value is None else UUID(value)
 
 
-class IdList(TypeDecorator[Sequence[UUID]]):
+class IdList(TypeDecorator[Sequence[UUID] | Sequence[int]]):
     """Ids as one parameter, a JSON array: the text of the statement is then the same for any number of them."""
 
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Sequence[UUID] | None, dialect: Dialect) -> str:
+    def process_bind_param(self, value: Sequence[UUID] | Sequence[int] | None, dialect: Dialect) -> str:
         return msgspec.json.encode(value).decode()
 
 

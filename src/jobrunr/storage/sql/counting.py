@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from jobrunr.states import JobState
 from jobrunr.storage.contract import Totals
@@ -28,19 +28,20 @@ class Counting:
 
     def __init__(self, dialect: Dialect) -> None:
         counts = dialect.tables.job_counts
+        self.dialect = dialect
         self._add = insert(counts)
         self._read = select(counts.c.state, func.sum(counts.c.amount)).group_by(counts.c.state)
         self._totals = self._read.where(counts.c.state.in_([SUCCESSES, FAILURES]))
         self._lines = (
             select(counts.c.id, counts.c.state, counts.c.amount).limit(_FOLDED_AT_ONCE).with_for_update(skip_locked=True)
         )
-        self._remove = delete(counts).where(counts.c.id == bindparam("line"))
+        self._remove = delete(counts).where(dialect.among(counts.c.id))
 
     def add(self, connection: Connection, changes: Mapping[str, int]) -> None:
         """Say how many jobs came into each state; less than none for those that went."""
         lines = [{"state": state, "amount": amount} for state, amount in changes.items() if amount]
         if lines:
-            connection.execute(self._add, lines)
+            self.dialect.insert(connection, self._add, lines)
 
     def moved(self, connection: Connection, count: int, old: JobState, new: JobState) -> None:
         """Say that jobs moved from one state to another."""
@@ -67,6 +68,6 @@ class Counting:
         for _, state, amount in lines:
             sums[state] += amount
         if len(lines) > len(sums):
-            connection.execute(self._remove, [{"line": line} for line, _, _ in lines])
+            connection.execute(self._remove, {"ids": [line for line, _, _ in lines]})
             self.add(connection, sums)
         return len(lines) == _FOLDED_AT_ONCE

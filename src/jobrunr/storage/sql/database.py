@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from jobrunr.errors import StorageError, StorageSetupError, StorageUnavailableError, TableMissingError
+from jobrunr.storage.sql.deadlines import Deadline
 from jobrunr.storage.sql.dialects.base import Dialect, Trouble
 
 T = TypeVar("T")
@@ -23,6 +25,8 @@ _TRIES = 6
 
 class Database:
     """Runs work in transactions. Everything given to it can be sent again, so it does that after a deadlock.
+
+    Each call ends in time, whatever becomes of it: the time-out of the dialect is for all that belongs to it.
 
     Arguments:
         dialect: which kind of database.
@@ -47,7 +51,7 @@ class Database:
 
     def migrate(self, work: Work[T]) -> T:
         """Run a transaction without a deadline in which nobody else migrates."""
-        return self._run(self._dialect.migrating, work)
+        return self._run(self._dialect.migrating, work, seconds=math.inf)
 
     def check_open(self) -> None:
         """Refuse to go on after `close`.
@@ -63,31 +67,41 @@ class Database:
         self._closed = True
         self._dialect.close()
 
-    def _run(self, connected: Callable[[], AbstractContextManager[Connection]], work: Work[T]) -> T:
+    def _run(
+        self, connected: Callable[[], AbstractContextManager[Connection]], work: Work[T], seconds: float | None = None
+    ) -> T:
         self.check_open()
-        for tries in range(1, _TRIES + 1):
-            try:
-                with connected() as connection:
-                    return work(connection)
-            except DBAPIError as error:
-                trouble = self._dialect.trouble(error)
-                if trouble is None:
-                    raise
-                if trouble is Trouble.WRONG_SET_UP:
-                    raise StorageSetupError(
-                        f"The storage {self.where} refuses us: {self._why(error)}. Correct its URL, or what is there."
-                    ) from error.orig
-                if trouble is Trouble.NO_TABLE:
-                    raise TableMissingError(self.where, self._why(error), self._dialect.tables.prefix) from error.orig
-                if trouble is Trouble.CONFLICT and tries < _TRIES:
-                    time.sleep(random.uniform(0, 0.01 * 2**tries))  # noqa: S311 - not a secret
-                elif trouble is not Trouble.LOST or tries > 1:  # a pooled connection may have died long ago: once more
-                    raise StorageUnavailableError(self.where, self._why(error)) from error.orig
-                else:
-                    self._dialect.engine.dispose()  # its neighbours in the pool are hardly better
-            except PoolTimeoutError as error:
-                raise StorageUnavailableError(self.where, "all connections of the pool are in use") from error
+        with Deadline(self._dialect.seconds if seconds is None else seconds, self._dialect.first_try) as deadline:
+            for tries in range(1, _TRIES + 1):
+                try:
+                    with connected() as connection:
+                        return work(connection)
+                except DBAPIError as error:
+                    self._prepare_next_try(error, tries, deadline)
+                except PoolTimeoutError as error:
+                    raise StorageUnavailableError(self.where, "all connections of the pool are in use") from error
         raise AssertionError("unreachable")
+
+    def _prepare_next_try(self, error: DBAPIError, tries: int, deadline: Deadline) -> None:
+        """Raise what an error of the database means to the caller, unless it is right to try again."""
+        trouble = self._dialect.trouble(error)
+        if trouble is None:
+            raise error
+        why = self._why(error)
+        if trouble is Trouble.WRONG_SET_UP:
+            raise StorageSetupError(
+                f"The storage {self.where} refuses us: {why}. Correct its URL, or what is there."
+            ) from error.orig
+        if trouble is Trouble.NO_TABLE:
+            raise TableMissingError(self.where, why, self._dialect.tables.prefix) from error.orig
+        if trouble is Trouble.CONFLICT and tries < _TRIES and not deadline.is_over:
+            time.sleep(min(deadline.left, random.uniform(0, 0.01 * 2**tries)))  # noqa: S311 - not a secret
+        elif trouble is Trouble.LOST and tries == 1 and not deadline.is_over:
+            # A connection of the pool may have died long ago, so once more. Its neighbours there are hardly better.
+            self._dialect.engine.dispose()
+            deadline.take_all()
+        else:
+            raise StorageUnavailableError(self.where, why) from error.orig
 
     def _why(self, error: DBAPIError) -> str:
         """What the driver says, without statement, parameters and password."""

@@ -5,6 +5,7 @@ Jobs to be moved are locked first, and those that others hold are left for the n
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -151,7 +152,7 @@ class Expiring:
             )
         )
         self._with_extras = select(*jobs.c).where(these, jobs.c.extras.is_not(None))
-        self._set_expiry = update(jobs).where(jobs.c.id == bindparam("job_id")).values(expires_at=bindparam("at"))
+        self._set_expiry = update(jobs).where(these).values(expires_at=bindparam("at"))
         self._remove = [
             delete(table).where(dialect.among(column))
             for table, column in (
@@ -201,10 +202,13 @@ class Expiring:
         connection.execute(self._move, {"ids": ids, "now": now, "line": line})
         self._counting.moved(connection, len(ids), state, JobState.DELETED)
         own_rules = read_jobs(connection, self.dialect, self._with_extras, {"ids": ids})
-        expiries = [(job.id, expiry(job, JobState.DELETED, now)) for job in own_rules]
-        values = [{"job_id": job_id, "at": at} for job_id, at in expiries if at is not None]
-        if values:
-            connection.execute(self._set_expiry, values)
+        expiries: defaultdict[datetime, list[UUID]] = defaultdict(list)
+        for job in own_rules:
+            at = expiry(job, JobState.DELETED, now)
+            if at is not None:
+                expiries[at].append(job.id)
+        for at, ids_of_rule in expiries.items():
+            connection.execute(self._set_expiry, {"ids": ids_of_rule, "at": at})
 
     def _purge(self, connection: Connection, ids: Sequence[UUID]) -> None:
         """Remove jobs for good."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -81,7 +82,8 @@ class FiringTables:
             .limit(bindparam("limit"))
         )
         self._forget = delete(runs).where(
-            runs.c.recurring_job_id == bindparam("name"), runs.c.run_at == bindparam("time", type_=UtcTime())
+            runs.c.recurring_job_id == bindparam("name"),
+            runs.c.run_at.in_(bindparam("times", type_=UtcTime(), expanding=True)),
         )
 
     # -- looking
@@ -170,9 +172,11 @@ class FiringTables:
         now = self.dialect.now(connection)
         for is_run, keep in ((1, retention.forget_runs_after), (0, retention.forget_skips_after)):
             parameters = {"since": now - keep, "is_run": is_run, "limit": limit}
-            old: Collection[Any] = connection.execute(self._old, parameters).all()
-            if old:
-                connection.execute(self._forget, [{"name": name, "time": time} for name, time in old])
+            old: defaultdict[str, list[datetime]] = defaultdict(list)
+            for name, run_at in connection.execute(self._old, parameters):
+                old[name].append(run_at)
+            for name, times in old.items():
+                connection.execute(self._forget, {"name": name, "times": times})
 
 
 def _first_of_each_time(runs: Iterable[NewRun], made: Collection[RunKey]) -> list[NewRun]:

@@ -19,6 +19,7 @@ from jobrunr.states import JobState
 from jobrunr.storage.sql.chunks import chunks, first_of_each
 from jobrunr.storage.sql.column_types import time_as_text
 from jobrunr.storage.sql.counting import Counting
+from jobrunr.storage.sql.deadlines import present_deadline
 from jobrunr.storage.sql.dialects.base import Dialect
 from jobrunr.storage.sql.dialects.mysql import DUPLICATE_ENTRY
 
@@ -63,7 +64,10 @@ class Inserting(ABC):
         if len(jobs) == 1:
             return frozenset(self._insert_chunk(connection, jobs))
         new: set[JobId] = set()
-        for chunk in chunks(jobs, _size):
+        deadline = present_deadline()
+        for number, chunk in enumerate(chunks(jobs, _size)):
+            if number > 0 and deadline is not None:
+                deadline.renew()  # many large jobs take their time
             new |= self._insert_chunk(connection, chunk)
         return frozenset(new)
 

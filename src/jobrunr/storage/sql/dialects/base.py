@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Insert,
     Table,
     TextClause,
     bindparam,
@@ -63,11 +64,13 @@ class Dialect(ABC):
         tables: ours.
         owned: whether the engine is ours, or the application's.
         clock: decides what time it is, instead of the clock of the database.
-        timeout: the longest that a call may take.
+        timeout: the longest that a call may take, with all that belongs to it.
     """
 
     name: ClassVar[str]
     partial_indexes: ClassVar[bool]
+    first_try: ClassVar[float] = 0.7
+    """The share of the time of a call after which a connection of the pool that says nothing is given up for another."""
     database_clock: ClassVar[ColumnElement[datetime] | None]
     """The moment at which the statement began, by the clock of the database; None when it has none."""
 
@@ -75,7 +78,7 @@ class Dialect(ABC):
         self.engine = engine
         self.owned = owned
         self.tables = tables
-        self.timeout = timeout
+        self.seconds = timeout.total_seconds()
         self.clock = clock
         self.now_sql: ColumnElement[datetime]
         """The present moment, inside a statement. This is the one place that chooses between the clocks."""
@@ -157,7 +160,7 @@ class Dialect(ABC):
         return lambda connection, parameters: len(connection.execute(statement, parameters).all())
 
     def among(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Whether a column is one of the values in the parameter ``ids``."""
+        """Whether a column, an id, is one of the values in the parameter ``ids``."""
         return column.in_(bindparam("ids", expanding=True))
 
     def by_code_point(self, column: ColumnElement[str]) -> ColumnElement[str]:
@@ -175,6 +178,10 @@ class Dialect(ABC):
     @abstractmethod
     def contains(self, column: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
         """Whether a text contains a piece, byte by byte."""
+
+    def insert(self, connection: Connection, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows that are new."""
+        connection.execute(statement, rows)
 
     @abstractmethod
     def insert_missing(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

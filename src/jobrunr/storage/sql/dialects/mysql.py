@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     cast,
     create_engine,
+    event,
     func,
     inspect,
     literal_column,
@@ -28,6 +29,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 
 from jobrunr.errors import StorageSetupError
 from jobrunr.storage.sql.column_types import UtcTime
+from jobrunr.storage.sql.deadlines import DeadlinePool
 from jobrunr.storage.sql.dialects.base import Dialect, Trouble
 from jobrunr.storage.sql.dialects.mysql_presence import NamedLock, absent
 from jobrunr.storage.sql.presence import SqlPresence
@@ -35,6 +37,9 @@ from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import PollingWatcher, Queues, Watcher
 
 DUPLICATE_ENTRY = 1062
+
+_LOCK = 0.6
+"""The share of the time of a call that a statement may wait for a lock: the database is to give up first, and to say so."""
 
 _CONFLICTS = frozenset({1205, 1213, 1020})  # waited too long for a lock, deadlock, record has changed since last read
 _LOST = frozenset({2006, 2013, 2014, 2055, 1927, 4031})  # gone away, lost, out of step, lost, killed, idle for too long
@@ -61,20 +66,23 @@ class MysqlDialect(Dialect):
         settings = "time_zone = '+00:00', sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')"
         options: dict[str, Any] = {}
         if timeout is not None:
-            seconds = max(1, int(timeout.total_seconds()))
-            settings += f", innodb_lock_wait_timeout = {seconds}"
+            seconds = timeout.total_seconds()
+            settings += f", innodb_lock_wait_timeout = {_whole(seconds * _LOCK)}"
             # A client that stopped, or that the network cut off without a word, must not keep its locks until somebody
             # notices. MySQL skips this comment: it has no such setting.
-            settings += f" /*M!100300 , idle_transaction_timeout = {seconds} */"
-            options["pool_timeout"] = seconds
-            options["connect_args"] = {
-                "connect_timeout": max(1, seconds // 2),
-                "read_timeout": seconds + 2,
-                "write_timeout": seconds + 2,
-            }
+            settings += f" /*M!100300 , idle_transaction_timeout = {_whole(seconds)} */"
+            options |= {"poolclass": DeadlinePool, "pool_timeout": seconds}
+            limits = ("connect_timeout", "read_timeout", "write_timeout")
+            options["connect_args"] = dict.fromkeys(limits, _whole(seconds))
         options.setdefault("connect_args", {})["init_command"] = f"SET SESSION {settings}"
         # Every transaction of ours ends before its connection goes back; a ROLLBACK then would be one more round trip.
-        return create_engine(url, hide_parameters=True, isolation_level="READ COMMITTED", **options)
+        engine = create_engine(url, hide_parameters=True, isolation_level="READ COMMITTED", **options)
+        if timeout is not None and engine.dialect.driver == "pymysql":
+            # An optional driver: whoever uses another database does not have it.
+            from jobrunr.storage.sql.dialects.pymysql_deadlines import connect_with_deadline  # noqa: PLC0415
+
+            event.listen(engine, "do_connect", connect_with_deadline)
+        return engine
 
     @classmethod
     def adopt_engine(cls, engine: Engine) -> Engine:
@@ -143,6 +151,11 @@ class MysqlDialect(Dialect):
         if code == _NO_SUCH_TABLE:
             return Trouble.NO_TABLE
         return Trouble.UNAVAILABLE if code in _UNAVAILABLE else None
+
+
+def _whole(seconds: float) -> int:
+    """What the server and most drivers understand."""
+    return max(1, int(seconds))
 
 
 def _lock_name(connection: Connection, tables: Tables) -> str:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Insert,
     Table,
     Text,
     TextClause,
@@ -35,7 +36,8 @@ from sqlalchemy.schema import CreateSchema
 
 from jobrunr.clock import Clock
 from jobrunr.errors import StorageSetupError
-from jobrunr.storage.sql.column_types import Id, UtcTime
+from jobrunr.storage.sql.column_types import UtcTime
+from jobrunr.storage.sql.deadlines import DeadlinePool
 from jobrunr.storage.sql.dialects.base import Dialect, Run, Trouble
 from jobrunr.storage.sql.dialects.postgresql_presence import AdvisoryLock, absent
 from jobrunr.storage.sql.dialects.postgresql_waking import NOTIFY, ChannelWatcher, Notifier
@@ -43,6 +45,9 @@ from jobrunr.storage.sql.dialects.psycopg_direct import DirectStatement
 from jobrunr.storage.sql.presence import SqlPresence
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import PollingWatcher, Queues, Watcher
+
+_STATEMENT = 0.6
+"""The share of the time of a call that a statement may take: the database is to give up first, and to say so."""
 
 _NEVER = 2**62
 """Uses after which psycopg prepares a statement unasked. None would keep it from preparing when asked, too."""
@@ -79,7 +84,7 @@ class PostgresqlDialect(Dialect):
         # Every transaction of ours ends before its connection goes back.
         options: dict[str, Any] = {"pool_reset_on_return": None}
         if timeout is not None:
-            options["pool_timeout"] = timeout.total_seconds()
+            options |= {"poolclass": DeadlinePool, "pool_timeout": timeout.total_seconds()}
         if is_psycopg:
             options["connect_args"] = _connect_args(url, timeout)
         engine = create_engine(url, hide_parameters=True, isolation_level="AUTOCOMMIT", **options)
@@ -116,7 +121,7 @@ class PostgresqlDialect(Dialect):
         return DirectStatement(self.engine.dialect, statement, prepare=True if self.owned else None)
 
     def among(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
-        return column == any_(bindparam("ids", type_=ARRAY(Id)))
+        return column == any_(bindparam("ids", type_=ARRAY(column.type)))
 
     def by_code_point(self, column: ColumnElement[str]) -> ColumnElement[str]:
         return collate(column, "C")
@@ -129,6 +134,10 @@ class PostgresqlDialect(Dialect):
 
     def contains(self, column: ColumnElement[Any], piece: ColumnElement[str]) -> ColumnElement[bool]:
         return func.strpos(column, piece) > 0
+
+    def insert(self, connection: Connection, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
+        assert isinstance(statement.table, Table)
+        self._insert(connection, statement.table, rows, "NOTHING")
 
     def insert_missing(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         self._insert(connection, table, rows, "NOTHING")
@@ -233,7 +242,8 @@ def _connect_args(url: URL, timeout: timedelta | None) -> dict[str, Any]:
     if timeout is not None:
         milliseconds = int(timeout.total_seconds() * 1000)
         # A client that stopped, or that the network cut off without a word, must not keep its locks until somebody notices.
-        options += [f"-c {name}={milliseconds}" for name in ("statement_timeout", "idle_in_transaction_session_timeout")]
+        options += [f"-c idle_in_transaction_session_timeout={milliseconds}"]
+        options += [f"-c statement_timeout={int(milliseconds * _STATEMENT)}"]
         options += ["-c tcp_keepalives_idle=10", "-c tcp_keepalives_interval=5", "-c tcp_keepalives_count=3"]
         ours |= {"connect_timeout": max(2, milliseconds // 2000), "tcp_user_timeout": milliseconds}
     ours = {key: value for key, value in ours.items() if key not in url.query}

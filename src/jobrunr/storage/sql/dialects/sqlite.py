@@ -34,6 +34,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from jobrunr.clock import Clock, SystemClock
 from jobrunr.errors import StorageSetupError, StorageUnavailableError
 from jobrunr.storage.sql.column_types import IdList
+from jobrunr.storage.sql.deadlines import DeadlinePool, seconds_left
 from jobrunr.storage.sql.dialects.base import Dialect, Trouble
 from jobrunr.storage.sql.dialects.sqlite_presence import LockedFile, absent, remove
 from jobrunr.storage.sql.presence import SqlPresence
@@ -115,7 +116,7 @@ def _write_ahead(connection: sqlite3.Connection, patience: timedelta) -> None:
 
     Who makes it so wants the file for itself for a moment, and SQLite does not let others wait for that.
     """
-    deadline = time.monotonic() + patience.total_seconds()
+    deadline = time.monotonic() + seconds_left(patience.total_seconds())
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -132,6 +133,7 @@ class SqliteDialect(Dialect):
 
     name: ClassVar[str] = "sqlite"
     partial_indexes: ClassVar[bool] = True
+    first_try: ClassVar[float] = 1.0
     database_clock: ClassVar[ColumnElement[Any] | None] = None
 
     def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta, *, owned: bool) -> None:
@@ -142,8 +144,13 @@ class SqliteDialect(Dialect):
     @classmethod
     def make_engine(cls, url: URL, timeout: timedelta | None) -> Engine:
         check_place(url)
-        # Half a second of waiting in the driver; who may wait longer asks again, see `writing`.
-        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 0.5})
+        options: dict[str, Any] = {"connect_args": {"timeout": 0.5}}
+        if timeout is not None:
+            seconds = timeout.total_seconds()
+            # The driver waits for a moment; who may wait longer asks again, see `writing`.
+            options["connect_args"]["timeout"] = min(0.5, seconds / 10)
+            options |= {"poolclass": DeadlinePool, "pool_timeout": seconds}
+        engine = create_engine(url, hide_parameters=True, **options)
 
         @event.listens_for(engine, "connect")
         def set_up(connection: sqlite3.Connection, record: object) -> None:
@@ -161,15 +168,14 @@ class SqliteDialect(Dialect):
         fails at once, whatever the time-out. The threads of this process stand in line at a lock, so that at most one
         of them competes with other processes for the file.
         """
-        deadline = time.monotonic() + self.timeout.total_seconds()
-        if not self._writer.acquire(timeout=self.timeout.total_seconds()):
+        if not self._writer.acquire(timeout=seconds_left(self.seconds)):
             raise StorageUnavailableError(
                 str(self.engine.url.database), "other threads kept writing until the time-out was over"
             )
         try:
             with self.engine.connect() as connection:
                 connection.begin()
-                self._begin(connection, deadline)
+                self._begin(connection, time.monotonic() + seconds_left(self.seconds))
                 yield connection
                 connection.commit()
         finally:
