@@ -35,6 +35,7 @@ class ServerSettings(TypedDict, total=False):
     server_tags: Sequence[str]
     heartbeat_interval: Duration
     server_timeout: Duration
+    hang_timeout: Duration
     poll_interval: Duration
     shutdown_grace: Duration
     delete_succeeded_after: Duration | None

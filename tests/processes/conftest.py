@@ -69,10 +69,14 @@ class Fleet:
         self.app = stack.enter_context(JobRunr(url.render_as_string(hide_password=False), application="tests"))
         """Makes and looks at jobs in this process. It touches the database when it is used, not before."""
 
-    def start(self, name: str, **settings: object) -> subprocess.Popen[bytes]:
-        """Start ``jobrunr worker``. It is up when `servers` lists it."""
+    def start(self, name: str, *words: str, **settings: object) -> subprocess.Popen[bytes]:
+        """Start ``jobrunr worker``. It is up when `servers` lists it.
+
+        Arguments:
+            words: options of the command line.
+        """
         app = str(settings.pop("app", APPLICATION))
-        command = [sys.executable, "-m", "jobrunr.cli", "worker", "--app", app, "--name", name]
+        command = [sys.executable, "-m", "jobrunr.cli", "worker", "--app", app, "--name", name, *words]
         with (self._folder / f"{name}.log").open("wb") as log:
             worker = subprocess.Popen(command, cwd=ROOT, env=self._environment(settings), stdout=log, stderr=log)
         self._stack.callback(self._show_log, name)

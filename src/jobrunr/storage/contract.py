@@ -369,6 +369,14 @@ class StorageProvider(ABC):
         """Keep a value under a name; with `overwrite` false only when there is none. Returns what is kept afterwards."""
 
     @abstractmethod
+    def find_metadata(self, name: str) -> dict[str, str]:
+        """All values kept under a name, by their owners."""
+
+    @abstractmethod
+    def remove_metadata(self, name: str, owners: Collection[str]) -> None:
+        """Forget what these owners keep under a name. Whoever keeps nothing is no error."""
+
+    @abstractmethod
     def record_audit(self, entries: Sequence[AuditEntry]) -> None:
         """Keep what was done by hand, at the present moment. What is too long is cut."""
 
