@@ -35,7 +35,6 @@ class ServerSettings(TypedDict, total=False):
     server_tags: Sequence[str]
     heartbeat_interval: Duration
     server_timeout: Duration
-    hang_timeout: Duration
     poll_interval: Duration
     shutdown_grace: Duration
     delete_succeeded_after: Duration | None
@@ -67,6 +66,7 @@ class ApplicationSettings(ServerSettings, total=False):
     carbon_provider: str | None
     carbon_timeout: Duration
     max_arguments_size: Size
+    hang_timeout: Duration
     dashboard_users: Sequence[str]
     dashboard_hosts: Sequence[str]
     dashboard_secret: str | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -36,8 +37,11 @@ def supervise(jobrunr: JobRunr, settings: Settings, commands: Sequence[Sequence[
         the exit code.
 
     Raises:
-        ApplicationError: its storage is one that other processes do not reach.
+        ApplicationError: its storage is one that other processes do not reach, or the system does not tell at once when a
+            process has ended.
     """
+    if not hasattr(os, "pidfd_open"):
+        raise ApplicationError("--processes needs Linux. Elsewhere, start several workers without it.")
     if isinstance(jobrunr.provider, MemoryStorageProvider):
         raise ApplicationError("--processes needs a database: memory:// lives in one process. Leave it out, or set url.")
     supervisor = Supervisor(jobrunr.storage, commands, settings)

@@ -75,4 +75,5 @@ class Link:
                         case Hurry():
                             hurry()
         except (EOFError, OSError, ValueError):  # the last two: a job has closed what is not its own
+            self._channel.close()
             lost()
