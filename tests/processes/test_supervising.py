@@ -15,7 +15,7 @@ from jobrunr import Job, JobId, JobState
 from tests.processes.conftest import Fleet, eventually
 from tests.processes.jobs import hold_the_interpreter, stop_at_gate, take_effect
 
-pytestmark = [pytest.mark.timeout(200), pytest.mark.parametrize("url", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.timeout(200)  # they have several waits in a row
 PATIENT = {"server_timeout": "10m", "workers": 2}
 """Heartbeats do not become too old within a test."""
 IMPATIENT = {"heartbeat_interval": "0.2s", "server_timeout": "1s", "workers": 1}
@@ -94,6 +94,7 @@ def message_of_crash(job: Job) -> str:
     return failed.exception.message
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
 def test_a_server_that_is_killed_is_replaced_and_its_job_runs_again_at_once(
     fleet: Fleet, tmp_path: Path, supervise: Supervise
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_server_that_is_killed_is_replaced_and_its_job_runs_again_at_once(
     assert supervised.has_left_nobody()
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_job_that_keeps_the_interpreter_for_longer_than_the_time_out_runs_once(fleet: Fleet, supervise: Supervise) -> None:
     fleet.start("rescuer", **IMPATIENT, queues="of the rescuer")
     fleet.wait_until_up("rescuer")
@@ -130,6 +132,7 @@ def test_a_job_that_keeps_the_interpreter_for_longer_than_the_time_out_runs_once
     assert supervised.log.count("is started as process") == 1
 
 
+@pytest.mark.parametrize("url", ["mariadb"], indirect=True)
 def test_when_the_supervisor_is_killed_its_servers_end_their_jobs_and_go(
     fleet: Fleet, tmp_path: Path, supervise: Supervise
 ) -> None:
@@ -155,6 +158,7 @@ def test_when_the_supervisor_is_killed_its_servers_end_their_jobs_and_go(
     assert fleet.servers().keys() == {"rescuer"}
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_second_signal_hurries_the_servers_and_the_exit_code_says_that_jobs_were_given_back(
     fleet: Fleet, tmp_path: Path, supervise: Supervise
 ) -> None:
@@ -173,6 +177,7 @@ def test_a_second_signal_hurries_the_servers_and_the_exit_code_says_that_jobs_we
     assert supervised.has_left_nobody()
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_server_that_does_not_answer_for_too_long_is_killed_and_replaced(
     fleet: Fleet, tmp_path: Path, supervise: Supervise
 ) -> None:
