@@ -170,7 +170,18 @@ def commands(*words: str, count: int, **settings: Any) -> list[list[str]]:
 
 
 def test_the_servers_of_a_supervisor_get_its_options_and_the_first_of_them_the_dashboard() -> None:
-    options = ["--app", "shop.jobs:jobrunr", "--workers", "4", "--queue", "mail", "--queue", "big reports", "--grace", "90.5s"]
+    options = [
+        "--app",
+        "shop.jobs:jobrunr",
+        "--workers",
+        "4",
+        "--queue",
+        "mail",
+        "--queue",
+        "big reports",
+        "--grace",
+        "90.5s",
+    ]
     everybody = [*options, "--log-level", "DEBUG", "--debug"]
     dashboard = ["--dashboard", "--dashboard-port", "8080"]
 
