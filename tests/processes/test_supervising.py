@@ -54,8 +54,13 @@ def test_a_server_that_is_killed_is_replaced_and_its_job_runs_again_at_once(
     killed = "its process was killed by signal 9 (SIGKILL)"
     assert message_of_crash(job) == f"Server {victim} was lost while it ran this job: {killed}."
     assert (job.attempts, job.failures) == (2, 0)
+    last_id = fleet.app.scheduler.enqueue(stop_at_gate, str(tmp_path / "gate"))
+    eventually("another job is in the middle", lambda: len(fleet.ledger()) == 3)
     supervised.process.send_signal(signal.SIGTERM)
+    eventually("its server stops gently", lambda: "stopping, on SIGTERM; 1 job is running" in supervised.log)
+    (tmp_path / "gate").touch()
     assert supervised.process.wait() == 0
+    assert is_done(fleet, last_id)
     assert fleet.servers() == {}
     assert supervised.has_left_nobody()
 

@@ -193,20 +193,28 @@ def test_that_memory_was_short_is_told_by_one_more_that_was_killed_for_it() -> N
     memory = MemoryWatch(lambda: counts[-1])
     memory.look(0.0)
     memory.look(INTERVAL)
-    assert not memory.has_killed()
-    counts.append(8)
-    memory.look(INTERVAL + 1)
-    assert memory.has_killed()
+    assert not memory.explains_a_kill()
+    counts.append(9)
     memory.look(2 * INTERVAL)
-    assert memory.has_killed(), "it died slowly"
-    memory.look(3 * INTERVAL)
-    assert not memory.has_killed(), "that was somebody else, a while ago"
+    assert [memory.explains_a_kill() for _ in range(3)] == [True, True, False], (
+        "some die slowly; each kill explains one death"
+    )
+
+
+def test_a_kill_that_was_a_while_ago_was_somebody_else() -> None:
+    counts = [7, 8]
+    memory = MemoryWatch(lambda: counts[0])
+    memory.look(0.0)
+    counts.pop(0)
+    for look in range(1, 3):
+        memory.look(look * INTERVAL)
+    assert not memory.explains_a_kill()
 
 
 def test_where_the_system_does_not_tell_memory_is_not_blamed() -> None:
     memory = MemoryWatch(lambda: None)
     memory.look(0.0)
-    assert not memory.has_killed()
+    assert not memory.explains_a_kill()
 
 
 def test_messages_stay_whole_and_the_end_of_the_other_side_is_heard() -> None:

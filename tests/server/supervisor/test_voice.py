@@ -31,6 +31,8 @@ class Watched(MemoryStorageProvider):
         super().__init__(clock)
         self.done: list[str] = []
         self.is_away = False
+        self.last_words: ServerRecord | None = None
+        """A server whose heartbeat arrives just before somebody is removed."""
 
     def heartbeat(self, server: ServerRecord) -> list[ServerRecord]:
         self._do("heartbeat")
@@ -42,6 +44,9 @@ class Watched(MemoryStorageProvider):
 
     def remove_absent(self, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
         self._do("remove")
+        if self.last_words is not None:
+            super().heartbeat(self.last_words)
+            self.last_words = None
         return super().remove_absent(servers)
 
     def _do(self, what: str) -> None:
@@ -166,6 +171,17 @@ def test_a_server_that_says_nothing_or_is_not_up_is_not_asked_to_rescue(scene: S
     fresh.has_place = True
     scene.voice.tick()
     assert (fresh.told, other.told) == ([Rescue()], [])
+
+
+def test_a_last_heartbeat_that_arrives_late_saves_nobody(scene: Scene) -> None:
+    dead = scene.processes[0]
+    scene.storage.last_words = dead.server
+    scene.pass_time(0.1)
+    scene.dies(dead)
+    scene.voice.tick()
+    assert scene.registered() == {"one", "other"}
+    scene.voice.tick()
+    assert scene.registered() == {"other"}
 
 
 def test_while_the_storage_is_away_the_dead_are_remembered(scene: Scene) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -169,7 +170,7 @@ class Crew:
 
     def _describe(self, code: int) -> str:
         """How a process ended, as the end of a sentence about it."""
-        out_of_memory = code < 0 and self._memory.has_killed()
+        out_of_memory = code == -signal.SIGKILL and self._memory.explains_a_kill()
         return f"{'was' if code < 0 else 'ended with'} {describe_end(code, out_of_memory=out_of_memory)}"
 
     def _kill(self, process: ServerProcess, because: str) -> None:

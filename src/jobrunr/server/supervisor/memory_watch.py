@@ -27,8 +27,11 @@ class MemoryWatch:
         if not self._looks or now - self._looks[-1][0] >= INTERVAL:
             self._looks.append((now, self._count()))
 
-    def has_killed(self) -> bool:
-        """Whether there is one more than a while ago."""
+    def explains_a_kill(self) -> bool:
+        """Whether there is one more than a while ago. Each explains one death."""
         before = self._looks[0][1] if self._looks else None
         after = self._count()
-        return before is not None and after is not None and after > before
+        if before is None or after is None or after <= before:
+            return False
+        self._looks = deque(((at, max(before + 1, count or 0)) for at, count in self._looks), maxlen=2)
+        return True

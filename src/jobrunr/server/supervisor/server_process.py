@@ -46,7 +46,7 @@ class ServerProcess:
                 ours.close()
                 raise
         self.channel = Channel(ours)
-        self.exit_watch = os.pidfd_open(self._process.pid)
+        self.exit_watch = self._watched()
         """A file descriptor that is readable when the process has ended."""
         self.started_at = self.heard_at = time.monotonic()
         """When it was started, and when it said something last, in monotonic seconds."""
@@ -58,6 +58,15 @@ class ServerProcess:
         """Whether its server was ever registered."""
         self.killed_because: str | None = None
         """Why we killed it, if we did."""
+
+    def _watched(self) -> int:
+        try:
+            return os.pidfd_open(self._process.pid)
+        except BaseException:  # an old kernel, or no more files: nothing may be left behind
+            self._process.kill()
+            self._process.wait()
+            self.channel.close()
+            raise
 
     @property
     def pid(self) -> int:

@@ -57,8 +57,9 @@ class Voice:
         while self._dead:
             server, how = self._dead[0]
             self._ends.note(server.id, how)
-            while registered := [found for found in self._storage.servers() if found.id == server.id]:
-                self._storage.remove_absent(registered)  # not if a last heartbeat of it has just arrived: look again then
+            registered = [found for found in self._storage.servers() if found.id == server.id]
+            if registered and not self._storage.remove_absent(registered):
+                return  # a last heartbeat has just arrived, or somebody else was faster: the next tick sees to it
             self._dead.popleft()
             self._is_rescue_wanted = True
             _log.warning("server %s (%s) is removed: %s", server.name, server.id, how)

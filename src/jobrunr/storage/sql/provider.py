@@ -340,8 +340,7 @@ class SqlStorageProvider(StorageProvider):
         return self._database.read(lambda connection: self._notes.find(connection, name))
 
     def remove_metadata(self, name: str, owners: Collection[str]) -> None:
-        if owners:
-            self._database.write(lambda connection: self._notes.remove(connection, name, owners))
+        self._database.write(lambda connection: self._notes.remove(connection, name, owners))
 
     def record_audit(self, entries: Sequence[AuditEntry]) -> None:
         ids = [JobId.new() for _ in entries]  # made here, so that a write that is sent again is recognised
