@@ -220,8 +220,8 @@ class JobProcessDiedError(JobRunrError):
 class ServerLostError(JobRunrError):
     """The server that ran a job is gone: killed, crashed, cut off, or stopped for longer than its time-out."""
 
-    def __init__(self, server_name: str) -> None:
-        super().__init__(f"Server {server_name} was lost while it ran this job.")
+    def __init__(self, server_name: str, how: str | None = None) -> None:
+        super().__init__(f"Server {server_name} was lost while it ran this job{f': {how}' if how else ''}.")
 
 
 class DoNotRetry(JobRunrError):  # noqa: N818 - an instruction that reads well behind `raise`

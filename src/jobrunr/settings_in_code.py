@@ -67,6 +67,7 @@ class ApplicationSettings(ServerSettings, total=False):
     carbon_provider: str | None
     carbon_timeout: Duration
     max_arguments_size: Size
+    hang_timeout: Duration
     dashboard_users: Sequence[str]
     dashboard_hosts: Sequence[str]
     dashboard_secret: str | None

@@ -10,10 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from jobrunr import Job, JobRunr, JobState
+from jobrunr.cli.root import root
+from jobrunr.cli.supervise import server_commands
 from jobrunr.jobs import JobDetails
+from jobrunr.settings import Settings
 from jobrunr.testing.factories import enqueued
 from tests.cli.conftest import Run, Worker, eventually, wait_for
 
@@ -153,3 +157,48 @@ def test_a_storage_that_is_away_is_exit_code_3(run: Run) -> None:
 
     assert outcome.returncode == 3
     assert outcome.stderr.startswith("Error: The storage postgresql://127.0.0.1:1/shop is not available")
+
+
+def commands(*words: str, count: int, **settings: Any) -> list[list[str]]:
+    """How the servers are started when the supervisor was started like this; without what starts Python."""
+    verb = root.get_command(click.Context(root), "worker")
+    assert verb is not None
+    context = verb.make_context("worker", list(words))
+    made = server_commands(context, Settings(**settings), count)
+    assert {command[-1] for command in made} == {"--supervised"}
+    return [command[command.index("worker") + 1 : -1] for command in made]
+
+
+def test_the_servers_of_a_supervisor_get_its_options_and_the_first_of_them_the_dashboard() -> None:
+    options = [
+        "--app",
+        "shop.jobs:jobrunr",
+        "--workers",
+        "4",
+        "--queue",
+        "mail",
+        "--queue",
+        "big reports",
+        "--grace",
+        "90.5s",
+    ]
+    everybody = [*options, "--log-level", "DEBUG", "--debug"]
+    dashboard = ["--dashboard", "--dashboard-port", "8080"]
+
+    first, second = commands(*options, *dashboard, "--log-level", "debug", "--debug", "--processes", "2", count=2)
+
+    assert second == everybody
+    assert sorted(first) == sorted([*everybody, *dashboard])
+
+
+@pytest.mark.parametrize(("count", "names"), [(1, ["shop"]), (2, ["shop-1", "shop-2"])])
+def test_the_servers_of_a_supervisor_have_names_that_differ(count: int, names: list[str]) -> None:
+    made = commands("--name", "shop", "--processes", str(count), count=count, server_name="shop")
+    assert made == [["--name", name] for name in names]
+
+
+def test_a_supervisor_refuses_jobs_that_other_processes_do_not_reach(run: Run) -> None:
+    outcome = run("worker", "--app", "shop.jobs:make_forgetful", "--processes", "2")
+
+    assert outcome.returncode == 2
+    assert "Error: --processes needs a database: memory:// lives in one process." in outcome.stderr

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import URL
 
 from chaos.trial import Trial
-from tests.processes.conftest import mariadb, postgresql, sqlite, url
+from tests.processes.conftest import fleet, mariadb, postgresql, sqlite, supervise, url
 from tests.storage.sql.proxy import Proxy
 
-__all__ = ["mariadb", "postgresql", "sqlite", "url"]
+__all__ = ["fleet", "mariadb", "postgresql", "sqlite", "supervise", "url"]
 
 PORTS = {"postgresql": 5432, "mariadb": 3306}
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +71,14 @@ class Fleet:
         self.app = stack.enter_context(JobRunr(url.render_as_string(hide_password=False), application="tests"))
         """Makes and looks at jobs in this process. It touches the database when it is used, not before."""
 
-    def start(self, name: str, **settings: object) -> subprocess.Popen[bytes]:
-        """Start ``jobrunr worker``. It is up when `servers` lists it."""
+    def start(self, name: str, *words: str, **settings: object) -> subprocess.Popen[bytes]:
+        """Start ``jobrunr worker``. It is up when `servers` lists it.
+
+        Arguments:
+            words: options of the command line.
+        """
         app = str(settings.pop("app", APPLICATION))
-        command = [sys.executable, "-m", "jobrunr.cli", "worker", "--app", app, "--name", name]
+        command = [sys.executable, "-m", "jobrunr.cli", "worker", "--app", app, "--name", name, *words]
         with (self._folder / f"{name}.log").open("wb") as log:
             worker = subprocess.Popen(command, cwd=ROOT, env=self._environment(settings), stdout=log, stderr=log)
         self._stack.callback(self._show_log, name)
@@ -113,3 +119,59 @@ def fleet(url: URL, tmp_path: Path) -> Iterator[Fleet]:
     """No worker yet, on an empty database."""
     with ExitStack() as stack:
         yield Fleet(url, tmp_path, stack)
+
+
+class Supervised:
+    """A supervisor, and the servers that it has started."""
+
+    def __init__(self, fleet: Fleet, count: int, **settings: object) -> None:
+        self._fleet = fleet
+        self.process = fleet.start("shop", "--processes", str(count), **settings)
+        self.names = ["shop"] if count == 1 else [f"shop-{number}" for number in range(1, count + 1)]
+        fleet.wait_until_up(*self.names)
+
+    @property
+    def log(self) -> str:
+        return self._fleet.log("shop")
+
+    def pid_of(self, name: str) -> int:
+        return self._fleet.servers()[name].pid
+
+    def has_left_nobody(self) -> bool:
+        """Whether all processes that it ever started are gone."""
+        return not any(map(is_there, self._pids()))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pid in self._pids():
+            with suppress(ProcessLookupError):
+                if is_there(pid):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _pids(self) -> list[int]:
+        return [int(pid) for pid in re.findall(r"is started as process (\d+)", self.log)]
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process is there, and is one of ours."""
+    with suppress(OSError):
+        return b"--supervised" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
+
+
+Supervise = Callable[..., Supervised]
+
+
+@pytest.fixture
+def supervise(fleet: Fleet) -> Iterator[Supervise]:
+    """Start a supervisor with its servers. All of them are gone after the test."""
+    started: list[Supervised] = []
+
+    def start(count: int, **settings: object) -> Supervised:
+        started.append(Supervised(fleet, count, **settings))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()

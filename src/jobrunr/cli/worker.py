@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
-from queue import SimpleQueue
-from types import FrameType
+from functools import partial
 from typing import Any
 
 import click
@@ -16,16 +14,21 @@ import click
 from jobrunr.cli.application import find_application
 from jobrunr.cli.dashboard_options import HOST, PORT, dashboard_server
 from jobrunr.cli.options import app_option, read_duration
+from jobrunr.cli.signals import Signals
+from jobrunr.cli.supervise import server_commands, supervise
 from jobrunr.cli.verb import ExitCode, Verb
 from jobrunr.cli.worker_log import LEVELS, set_up_logging
 from jobrunr.jobrunr import JobRunr
 from jobrunr.server.background_job_server import BackgroundJobServer
+from jobrunr.server.supervisor.link import Link
+from jobrunr.settings import change_settings
 
 _log = logging.getLogger("jobrunr.worker")
 
 _EXAMPLES = (
     ("Run all jobs of an application", "jobrunr worker --app shop.jobs:jobrunr"),
     ("Two queues, four jobs at a time", "jobrunr worker --queue mail --queue reports --workers 4"),
+    ("Four processes, for jobs that compute", "jobrunr worker --processes 4 --workers 2"),
     ("With the dashboard", "jobrunr worker --dashboard --dashboard-port 8080"),
     ("Give jobs a minute to end when it stops", "jobrunr worker --grace 1m"),
 )
@@ -36,6 +39,13 @@ _EXAMPLES = (
 @click.option(
     "--workers", metavar="NUMBER", type=click.IntRange(1, 10_000), help="How many jobs at a time. [setting: workers]"
 )
+@click.option(
+    "--processes",
+    metavar="NUMBER",
+    type=click.IntRange(1, 1000),
+    help="Run so many servers as child processes, and look after them.",
+)
+@click.option("--supervised", metavar="NUMBER", type=int, hidden=True)  # the end of a connection to the supervisor
 @click.option(
     "--queue", "queues", metavar="NAME", multiple=True, help="Only jobs of this queue; can be repeated. [setting: queues]"
 )
@@ -77,6 +87,8 @@ def verb(
     /,
     *,
     app: str | None,
+    processes: int | None,
+    supervised: int | None,
     grace: timedelta | None,
     dashboard: bool,
     dashboard_host: str,
@@ -89,31 +101,40 @@ def verb(
     The first signal stops it gently: it takes no more jobs and gives those that run their grace. The second does not wait
     for them any longer, they are given back and run again elsewhere; the third ends the process. Logs go to standard error,
     unless the application sets up its logging itself.
+
+    With --processes it is a small process that runs no jobs itself. It starts servers, with the options that it was given,
+    and replaces those that die; the first of them serves the dashboard.
     """
     given = {name: value for name, value in settings.items() if value}
     if grace is not None:
         given["shutdown_grace"] = grace
     with find_application(app) as jobrunr:
         set_up_logging(log_level)
+        if processes is not None and supervised is None:
+            own = change_settings(jobrunr.settings, given)
+            context.exit(supervise(jobrunr, own, server_commands(context, own, processes)))
         server = jobrunr.server(**given)
         serving = _serving(jobrunr, server, settings["queues"])
         with _dashboard(jobrunr, dashboard_host, dashboard_port) if dashboard else nullcontext():
-            given_back = run_until_signal(server, serving)
+            given_back = run_until_signal(server, serving, supervised)
     context.exit(ExitCode.GIVEN_BACK if given_back else ExitCode.DONE)
 
 
-def run_until_signal(server: BackgroundJobServer, serving: str) -> int:
-    """Run a server until a signal comes.
+def run_until_signal(server: BackgroundJobServer, serving: str, supervised: int | None = None) -> int:
+    """Run a server until a signal comes, or its supervisor is gone.
 
     Arguments:
         serving: is logged first.
+        supervised: the file descriptor of the connection to the supervisor, if there is one.
 
     Returns:
         how many jobs were still running in the end and were given back.
     """
-    signals = _Signals(server)
+    signals = Signals() if supervised is not None else Signals(server.hurry)
     signals.listen()
     _log.info(serving)
+    if supervised is not None:
+        server.report_to(Link.inherited(supervised), lost=partial(signals.begin, "the end of its supervisor"))
     server.start()
     name = signals.wait_for_first()
     _log.info("stopping, on %s; %s running", name, _count(server.busy))
@@ -131,37 +152,6 @@ def _dashboard(jobrunr: JobRunr, host: str, port: int) -> Iterator[None]:
         yield
     finally:
         served.stop()
-
-
-class _Signals:
-    """What SIGTERM and SIGINT do."""
-
-    def __init__(self, server: BackgroundJobServer) -> None:
-        self._server = server
-        # A handler interrupts this very thread wherever it is, so it may only touch what bears that: an Event does not.
-        self._arrived: SimpleQueue[str] = SimpleQueue()
-        self._is_stopping = False
-
-    def listen(self) -> None:
-        """Take the signals from now on."""
-        for number in _SIGNALS:
-            signal.signal(number, self._take)
-
-    def wait_for_first(self) -> str:
-        """Wait for the first one. Its name."""
-        return self._arrived.get()
-
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        if not self._is_stopping:
-            self._is_stopping = True
-            self._arrived.put(signal.Signals(number).name)
-            return
-        for each in _SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
-        self._server.hurry()
-
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def _serving(jobrunr: JobRunr, server: BackgroundJobServer, queues: tuple[str, ...]) -> str:

@@ -37,6 +37,8 @@ from jobrunr.server.recorder import Recorder
 from jobrunr.server.run import Run, RunEnd
 from jobrunr.server.service import Service
 from jobrunr.server.stuck import Stuck
+from jobrunr.server.supervisor.link import Link
+from jobrunr.server.supervisor.messages import quiet_for
 from jobrunr.server.suspects import Marking
 from jobrunr.server.workers import Workers
 from jobrunr.settings import Settings
@@ -119,6 +121,14 @@ class BackgroundJobServer:
             elected=self._wake_duties,
             resumed=self._feed,
         )
+        self._rescue = Rescue(
+            storage,
+            self._membership,
+            self._clock,
+            settings.heartbeat_interval.total_seconds(),
+            lost=self._performer.lost,
+            announce=self._recorder.announce,
+        )
         self._cancellation = Cancellation(storage, self._workers)
         self._declaring = Declaring(storage, recurring, lambda: self.is_master, settings.forget_declared_after)
         self._log_handler = JobLogHandler(self._recorder, settings.log_level)
@@ -198,6 +208,16 @@ class BackgroundJobServer:
     def hurry(self) -> None:
         """Do not wait for running jobs any longer: they are given back at once. For the second signal."""
         self._hurry.set()
+
+    def report_to(self, link: Link, lost: Callable[[], None]) -> None:
+        """Let a supervisor know how this server is, and do what it wants. Before it is started.
+
+        Arguments:
+            lost: is called when the supervisor is gone.
+        """
+        self._membership.beaten, self._membership.left = link.beaten, link.left
+        quiet = quiet_for(self._settings.heartbeat_interval.total_seconds())
+        link.start(quiet / 2, rescue=self._rescue_now, hurry=self.hurry, lost=lost)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until somebody has stopped the server. Whether that came in time."""
@@ -279,14 +299,6 @@ class BackgroundJobServer:
             AwaitForecast(storage, membership, self._clock, self._forecasts, self._performer.filters_of).tick,
         )
         self._forecasts.answered = await_forecast.wake
-        rescue = Rescue(
-            storage,
-            membership,
-            self._clock,
-            settings.heartbeat_interval.total_seconds(),
-            lost=self._performer.lost,
-            announce=self._recorder.announce,
-        )
         retention = Retention(
             delete_succeeded_after=settings.delete_succeeded_after,
             delete_failed_after=settings.delete_failed_after,
@@ -298,7 +310,7 @@ class BackgroundJobServer:
             Service("timetable", timetable.tick, self._outage, self._timetable),
             self._service("declaring", self._declaring.tick),
             await_forecast,
-            self._service("rescue", rescue.tick),
+            self._service("rescue", self._rescue.tick),
             self._service("expire", expire.tick),
             self._service("sample", sample.tick),
         ]
@@ -320,6 +332,10 @@ class BackgroundJobServer:
     def _wake_duties(self) -> None:
         for duty in self._duties:
             duty.wake()
+
+    def _rescue_now(self) -> None:
+        self._rescue.ask()
+        self._wake_duties()
 
     def _start_marked(self, runs: Sequence[Run], held: frozenset[JobId]) -> None:
         self._workers.start_marked(runs, held)

@@ -71,6 +71,10 @@ class Membership:
         self._signed_off = False
         self._presence: Presence | None = None
         self._lock = threading.Lock()
+        self.beaten: Callable[[ServerRecord], None] = lambda record: None
+        """Is called when the storage has taken a heartbeat, or the registration."""
+        self.left: Callable[[], None] = lambda: None
+        """Is called when this server has signed off."""
         self.is_master = False
         self.servers: tuple[ServerRecord, ...] = ()
         """All registered servers as of the last heartbeat."""
@@ -121,6 +125,7 @@ class Membership:
         self._record = msgspec.structs.replace(record, has_presence=self._presence is not None)
         before = time.monotonic()
         self._storage.announce(self._record)
+        self.beaten(self._record)
         self._renewed_at = self._steady_since = self._synced_at = before
         self._look_around(self._storage.servers())
         _log.info("server %s (%s) is up with %d workers", self.name, self.id, self._record.workers)
@@ -131,9 +136,11 @@ class Membership:
             if self._signed_off:
                 return self._interval
             before = time.monotonic()
-            servers = self._storage.heartbeat(msgspec.structs.replace(self._record, busy=self._busy(), **_load()))
+            present = msgspec.structs.replace(self._record, busy=self._busy(), **_load())
+            servers = self._storage.heartbeat(present)
             stored = next((server for server in servers if server.id == self.id), None)
             if stored is not None:
+                self.beaten(present)
                 self._obey(stored)
                 if not self.may_claim:
                     self._steady_since = before
@@ -165,6 +172,7 @@ class Membership:
             self.is_master = False
             try:
                 self._storage.sign_off(self.id)
+                self.left()
             finally:
                 self._vanish()
 

@@ -29,6 +29,7 @@ from jobrunr.storage.listener import Listener
 from jobrunr.storage.overview import AuditEntry, FailureGroup, Sample, Totals
 from jobrunr.storage.presence import Presence
 from jobrunr.storage.query import JobCount, JobOrder, JobPage, JobQuery
+from jobrunr.storage.retention import Retention
 from jobrunr.storage.runs import Claim, LogLine, RunRecord
 
 __all__ = [
@@ -70,20 +71,6 @@ class DueRecurringJob(msgspec.Struct, frozen=True):
     """How many of its jobs are ENQUEUED, PROCESSING, PROCESSED, or SCHEDULED and due."""
     waiting: int
     """How many of its jobs are AWAITING or SCHEDULED for later: those that wait for a retry, for example."""
-
-
-class Retention(msgspec.Struct, frozen=True, kw_only=True):
-    """How long finished jobs stay, for those that have no rule of their own. None keeps them for ever."""
-
-    delete_succeeded_after: timedelta | None = timedelta(hours=36)
-    delete_failed_after: timedelta | None = None
-    purge_deleted_after: timedelta | None = timedelta(hours=72)
-    forget_runs_after: timedelta = timedelta(days=7)
-    """How long is kept which job was made for which time of a recurring job."""
-    forget_skips_after: timedelta = timedelta(days=90)
-    """How long is kept which runs of a recurring job were skipped, and why."""
-    forget_audit_after: timedelta = timedelta(days=90)
-    """How long is kept who changed what by hand."""
 
 
 class StorageProvider(ABC):
@@ -367,6 +354,14 @@ class StorageProvider(ABC):
     @abstractmethod
     def put_metadata(self, name: str, value: str, owner: str = "cluster", *, overwrite: bool = True) -> str:
         """Keep a value under a name; with `overwrite` false only when there is none. Returns what is kept afterwards."""
+
+    @abstractmethod
+    def find_metadata(self, name: str) -> dict[str, str]:
+        """All values kept under a name, by their owners."""
+
+    @abstractmethod
+    def remove_metadata(self, name: str, owners: Collection[str]) -> None:
+        """Forget what these owners keep under a name. Whoever keeps nothing is no error."""
 
     @abstractmethod
     def record_audit(self, entries: Sequence[AuditEntry]) -> None:

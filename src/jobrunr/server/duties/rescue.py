@@ -12,6 +12,7 @@ from jobrunr.errors import ServerLostError
 from jobrunr.jobs import Job
 from jobrunr.server.membership import Membership
 from jobrunr.server.run import Outcome
+from jobrunr.server.server_ends import ServerEnds
 from jobrunr.storage.contract import StorageProvider
 
 _log = logging.getLogger("jobrunr.server")
@@ -19,6 +20,8 @@ _log = logging.getLogger("jobrunr.server")
 BATCH = 1000
 THOROUGH_SECONDS = 15.0
 """How often to look for orphans when no server was seen to go."""
+TIDY_SECONDS = 600.0
+"""How often to forget how servers ended long ago."""
 
 
 class Rescue:
@@ -46,8 +49,18 @@ class Rescue:
         self._announce = announce
         self._known: frozenset[UUID] = frozenset()
         self._searched_at = float("-inf")
+        self._ends = ServerEnds(storage)
+        self._tidied_at = float("-inf")
+        self._asked = self._answered = 0
+
+    def ask(self) -> None:
+        """Rescue with the next tick, master or not: somebody has removed a server."""
+        self._asked += 1
 
     def tick(self) -> float:
+        if (asked := self._asked) != self._answered:
+            self._rescue_orphans()
+            self._answered = asked
         if not self._membership.is_master:
             self._searched_at = float("-inf")
             return 60.0  # being elected wakes us
@@ -65,11 +78,16 @@ class Rescue:
         if self._known - registered or time.monotonic() - self._searched_at >= THOROUGH_SECONDS:
             self._rescue_orphans()
         self._known = registered
+        if time.monotonic() - self._tidied_at >= TIDY_SECONDS:
+            self._ends.tidy()
+            self._tidied_at = time.monotonic()
         return self._interval
 
     def _rescue_orphans(self) -> None:
         while orphans := self._storage.orphans(BATCH):
-            outcomes = [self._lost(job, ServerLostError(job.server_name or "?")) for job in orphans]
+            ends = self._ends.known()
+            errors = [ServerLostError(job.server_name or "?", ends.get(str(job.server_id))) for job in orphans]
+            outcomes = [self._lost(job, error) for job, error in zip(orphans, errors, strict=True)]
             written = self._storage.update([outcome.update for outcome in outcomes])
             for outcome in outcomes:
                 if outcome.job.id in written:

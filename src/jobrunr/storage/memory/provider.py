@@ -359,6 +359,15 @@ class MemoryStorageProvider(StorageProvider):
                 self._metadata[name, owner] = value
             return self._metadata.setdefault((name, owner), value)
 
+    def find_metadata(self, name: str) -> dict[str, str]:
+        with self._transaction():
+            return {owner: value for (kept, owner), value in self._metadata.items() if kept == name}
+
+    def remove_metadata(self, name: str, owners: Collection[str]) -> None:
+        with self._transaction():
+            for owner in owners:
+                self._metadata.pop((name, owner), None)
+
     def record_audit(self, entries: Sequence[AuditEntry]) -> None:
         with self._transaction() as now:
             self._ledger.record(entries, now)

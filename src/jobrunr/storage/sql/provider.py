@@ -336,6 +336,12 @@ class SqlStorageProvider(StorageProvider):
     def put_metadata(self, name: str, value: str, owner: str = "cluster", *, overwrite: bool = True) -> str:
         return self._database.write(lambda connection: self._notes.put(connection, name, value, owner, overwrite))
 
+    def find_metadata(self, name: str) -> dict[str, str]:
+        return self._database.read(lambda connection: self._notes.find(connection, name))
+
+    def remove_metadata(self, name: str, owners: Collection[str]) -> None:
+        self._database.write(lambda connection: self._notes.remove(connection, name, owners))
+
     def record_audit(self, entries: Sequence[AuditEntry]) -> None:
         ids = [JobId.new() for _ in entries]  # made here, so that a write that is sent again is recognised
         if entries:

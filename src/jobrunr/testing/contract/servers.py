@@ -1,5 +1,5 @@
 """Servers and notes: `announce`, `heartbeat`, `sign_off`, `servers`, `remove_dead`, `presence`, `absent`, `remove_absent`,
-`get_metadata`, `put_metadata`."""
+`get_metadata`, `put_metadata`, `find_metadata`, `remove_metadata`."""
 
 from __future__ import annotations
 
@@ -275,3 +275,27 @@ class Noting(Contract):
         storage.put_metadata("id", "")
         assert storage.get_metadata("id") == ""
         assert storage.put_metadata("id", "17", overwrite=False) == ""
+
+    def test_all_values_of_a_name_are_found_by_their_owners(self, storage: StorageProvider) -> None:
+        assert storage.find_metadata("id") == {}
+        for name, owner in (("id", "shop"), ("id", "Shop"), ("id", "cluster"), ("Id", "shop"), ("other", "shop")):
+            storage.put_metadata(name, f"{name} of {owner}", owner)
+
+        assert storage.find_metadata("id") == {owner: f"id of {owner}" for owner in ("shop", "Shop", "cluster")}
+
+    def test_values_are_removed_and_others_stay(self, storage: StorageProvider) -> None:
+        for name, owner in (("id", "shop"), ("id", "Shop"), ("id", "mail"), ("Id", "shop")):
+            storage.put_metadata(name, "17", owner)
+
+        storage.remove_metadata("id", ["shop", "mail", "nobody"])
+        storage.remove_metadata("id", ["shop"])
+
+        assert storage.find_metadata("id") == {"Shop": "17"}
+        assert storage.get_metadata("id", "shop") is None
+        assert storage.get_metadata("Id", "shop") == "17"
+        assert storage.put_metadata("id", "18", "shop", overwrite=False) == "18"
+
+    def test_removing_the_values_of_nobody_is_no_error(self, storage: StorageProvider) -> None:
+        storage.put_metadata("id", "17")
+        storage.remove_metadata("id", [])
+        assert storage.get_metadata("id") == "17"

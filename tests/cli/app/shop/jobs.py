@@ -18,6 +18,10 @@ def make_remote() -> JobRunr:
     return JobRunr("postgresql://127.0.0.1:1/shop")
 
 
+def make_forgetful() -> JobRunr:
+    return JobRunr("memory://")
+
+
 def make_nothing() -> str:
     return "nothing"
 
