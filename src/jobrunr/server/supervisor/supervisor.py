@@ -45,7 +45,7 @@ class Supervisor:
         )
         self._voice = Voice(storage, lambda: self._crew.processes, quiet_for(interval))
         self._crew_service = Service("crew", self._crew.tick, outage, self._crew.ears)
-        self._voice_service = Service("voice", self._voice.tick, outage, longest_delay=interval)
+        self._voice_service = Service("voice", self._voice.tick, outage, longest_pause=interval)
 
     def start(self, gave_up: Callable[[], None]) -> Self:
         """Start the servers. Returns before they are up.
