@@ -27,7 +27,7 @@ from tests.storage.sql.proxy import Proxy
 from tests.storage.sql_contract import remove_everything
 
 SECOND = timedelta(seconds=1)
-TOLERANCE = 0.5
+TOLERANCE = 0.9
 """Seconds that a call may take longer than its limit, on a busy machine."""
 
 
@@ -80,7 +80,7 @@ def within(limit: timedelta) -> Iterator[None]:
 class TestDeadline:
     """One for each call, whatever it meets."""
 
-    LIMIT = timedelta(seconds=0.4)
+    LIMIT = timedelta(seconds=1)
 
     @pytest.fixture
     def proxy(self, server: URL) -> Iterator[Proxy]:
@@ -113,7 +113,7 @@ class TestDeadline:
         through._dialect.engine.dispose()
         proxy.delay(0.1)
         with within(self.LIMIT), pytest.raises(StorageUnavailableError):
-            through._database.write(lambda connection: [connection.exec_driver_sql("SELECT 1") for _ in range(10)])
+            through._database.write(lambda connection: [connection.exec_driver_sql("SELECT 1") for _ in range(30)])
 
     def test_what_is_lost_in_the_middle_of_a_transaction_ends_it(self, proxy: Proxy, through: SqlStorageProvider) -> None:
         def fall_silent(connection: Connection) -> None:

@@ -40,5 +40,5 @@ class Notes:
 
     def remove(self, connection: Connection, name: str, owners: Collection[str]) -> None:
         """Forget what is kept; in one order, so that two who do it at once do not wait for each other."""
-        if owners:
-            connection.execute(self._remove, [{"note": name, "of": owner} for owner in sorted(owners)])
+        for owner in sorted(owners):
+            connection.execute(self._remove, {"note": name, "of": owner})
