@@ -173,6 +173,7 @@ def test_a_child_that_does_not_stop_in_time_is_killed(watched: Start, monkeypatc
     one.crew.order(Order.STOP)
     one.until(one.crew.ended.is_set)
     assert [how for _, how in one.deaths] == ["its process did not stop in time and was killed"]
+    assert one.crew.has_given_back
 
 
 def test_a_child_that_stops_in_order_has_given_nothing_back(watched: Start) -> None:

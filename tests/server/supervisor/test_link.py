@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from jobrunr import JobRunr, JobState
-from jobrunr.server.server_ends import ServerEnds
+from jobrunr.server.server_ends import NOTE, ServerEnds
 from jobrunr.server.supervisor.link import Link
 from jobrunr.server.supervisor.messages import (
     Beat,
@@ -81,6 +82,21 @@ def test_a_server_that_is_asked_rescues_at_once_though_it_is_not_the_master(
     assert failed.exception is not None
     killed = "its process was killed by signal 9 (SIGKILL)"
     assert failed.exception.message == f"Server ghost was lost while it ran this job: {killed}."
+
+
+def test_a_supervisor_knows_a_server_as_soon_as_it_is_registered(app: JobRunr, supervising: Supervising) -> None:
+    server = app.server(server_timeout="10m", heartbeat_interval="1m")
+    server.report_to(supervising.link, supervising.lost.set)
+    server._membership.join()
+    assert supervising.has_heard(Beat)
+
+
+def test_the_master_forgets_how_servers_ended_long_ago(app: JobRunr, supervising: Supervising) -> None:
+    app.storage.put_metadata(NOTE, json.dumps({"how": "killed", "at": "2020-01-01T00:00:00Z"}), "somebody")
+    server = app.server()
+    server.report_to(supervising.link, supervising.lost.set)
+    with server:
+        eventually(lambda: app.storage.find_metadata(NOTE) == {})
 
 
 def test_a_server_that_is_to_hurry_does_not_wait_for_its_jobs(app: JobRunr, supervising: Supervising) -> None:

@@ -127,7 +127,9 @@ def test_from_its_last_word_on_nobody_has_the_time_to_take_it_for_gone(interval:
         if len(scene.storage.done) >= len(heard):
             heard.append(scene.now)
     assert len(heard) > 30
-    assert max(later - earlier for earlier, later in pairwise(heard)) < longest
+    gaps = [later - earlier for earlier, later in pairwise(heard)]
+    assert max(gaps) < longest
+    assert min(gaps) >= quiet_for(interval) - 1e-6, "and no more is said than is needed"
 
 
 def test_one_that_was_taken_for_dead_after_all_is_left_alone_until_it_joins_anew(scene: Scene) -> None:
