@@ -262,15 +262,17 @@ def test_when_its_process_dies_only_this_job_fails(
     app: JobRunr, once: JobScheduler, finished: Finished, how: str, says: str
 ) -> None:
     beside = app.scheduler.enqueue(jobs.wait_for, how)
-    job = finished(once.options(retries=1, retry=FixedDelays(0)).enqueue(process_jobs.die, how))
-    assert (job.state, job.attempts) == (JobState.FAILED, 2), "it is retried like any other"
-    exception = exception_of(job)
-    assert exception.type == "jobrunr.errors.JobProcessDiedError"
-    assert says in exception.message
-    if how == "segfault":
-        assert 'process_jobs.py", line' in exception.traceback, "it says what Python was doing"
-    assert finished(once.enqueue(process_jobs.pid)).state is JobState.SUCCEEDED
-    jobs.gates[how].set()
+    try:
+        job = finished(once.options(retries=1, retry=FixedDelays(0)).enqueue(process_jobs.die, how))
+        assert (job.state, job.attempts) == (JobState.FAILED, 2), "it is retried like any other"
+        exception = exception_of(job)
+        assert exception.type == "jobrunr.errors.JobProcessDiedError"
+        assert says in exception.message
+        if how == "segfault":
+            assert 'process_jobs.py", line' in exception.traceback, "it says what Python was doing"
+        assert finished(once.enqueue(process_jobs.pid)).state is JobState.SUCCEEDED
+    finally:
+        jobs.gates[how].set()
     assert finished(beside).state is JobState.SUCCEEDED
 
 
