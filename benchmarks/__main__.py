@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.backlog import finished, waiting
+from benchmarks.coroutines import from_coroutines
 from benchmarks.databases import NAMES, Database, databases
 from benchmarks.looking import looking, watching
 from benchmarks.measurements import FULL, QUICK, Sizes, bulk, drain_all, enqueue, idle, latency, recurring
@@ -15,6 +16,7 @@ from benchmarks.report import Figure, as_table, surroundings, write_json
 
 SHORT: dict[str, Callable[[Database, Sizes], Iterator[Figure]]] = {
     "enqueue": enqueue,
+    "async": from_coroutines,
     "bulk": bulk,
     "drain": drain_all,
     "latency": latency,

@@ -52,6 +52,7 @@ def at_most(limit: float) -> Bar:
 
 BARS = {
     ("postgresql", "enqueue"): at_least(0.6),
+    ("postgresql", "async"): at_least(8),
     ("postgresql", "bulk"): at_least(0.5),
     ("postgresql", "drain"): at_least(0.5),
     ("postgresql", "latency"): at_most(20),

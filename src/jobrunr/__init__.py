@@ -23,6 +23,7 @@ from jobrunr.log_context import LogContextFilter, current_log_context, log_conte
 from jobrunr.options import job
 from jobrunr.recurring_job import Misfire, RecurringJob, RecurringRun, SkipReason
 from jobrunr.retries import ExponentialBackoff, FixedDelays, GiveUp, Retry, RetryDecision, RetryPolicy
+from jobrunr.scheduler.async_job_scheduler import AsyncJobScheduler
 from jobrunr.scheduler.job_scheduler import JobScheduler
 from jobrunr.scheduler.job_steering import BulkChange
 from jobrunr.server.background_job_server import BackgroundJobServer
@@ -35,6 +36,7 @@ from jobrunr.version import VERSION as __version__  # noqa: N811 - the name that
 logging.getLogger("jobrunr").addHandler(logging.NullHandler())  # quiet until the application sets up its logging
 
 __all__ = [
+    "AsyncJobScheduler",
     "BackgroundJobServer",
     "BulkChange",
     "CarbonAware",

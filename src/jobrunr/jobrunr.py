@@ -19,9 +19,12 @@ from jobrunr.module_places import application_of
 from jobrunr.registry import JobActivator, JobRegistry
 from jobrunr.retries import POLICIES, ExponentialBackoff, FixedDelays, RetryPolicy, can_be_called, is_policy
 from jobrunr.run_figures import RunFigures
+from jobrunr.scheduler.async_job_scheduler import AsyncJobScheduler
+from jobrunr.scheduler.coalescing_writer import CoalescingWriter
 from jobrunr.scheduler.job_builder import JobBuilder
 from jobrunr.scheduler.job_scheduler import JobScheduler
 from jobrunr.scheduler.recurring_jobs import RecurringJobs
+from jobrunr.scheduler.threads import Threads
 from jobrunr.schedules import FiringRules
 from jobrunr.server.background_job_server import BackgroundJobServer
 from jobrunr.server.duties.fire import Fire
@@ -102,6 +105,10 @@ class JobRunr:
             lambda: self.storage, builder, self.filters, recurring, has_forecast=self._carbon_forecast is not None
         )
         """Makes jobs and steers them."""
+        self._threads = Threads()
+        self._writer = CoalescingWriter(lambda: self.storage, self._threads)
+        self.async_scheduler = AsyncJobScheduler(self.scheduler, self._writer, self._threads)
+        """The same, awaited."""
 
     @property
     def storage(self) -> StorageProvider:
@@ -260,7 +267,10 @@ class JobRunr:
                 self._storage, self._is_set_up = before
 
     def close(self) -> None:
-        """Give back the connections. An `Engine` of the application stays as it is."""
+        """Store what `async_scheduler` was given before, and give back the connections. An `Engine` of the application stays
+        as it is."""
+        self._writer.close()  # before anything is locked: it may be about to open the storage
+        self._threads.close()
         with self._lock:
             if self._storage is not None:
                 self._storage.close()

@@ -273,3 +273,24 @@ def applications() -> None:
     JobRunr(42)  # wrong: no storage
     JobRunr("memory://", retry=5)  # wrong: no policy
     JobRunr("memory://", filters=[Tenant])  # wrong: a class, not a filter
+
+
+async def awaited() -> None:
+    waited = jobrunr.async_scheduler
+    assert_type(await waited.enqueue(send_welcome, "ada@example.org"), JobId)
+    assert_type(await waited.options(queue="mail").schedule(tomorrow, MailService.send, 42), JobId)
+    assert_type(await waited.enqueue_many(clean_up, [1, 2]), list[JobId])
+    job_id = await waited.enqueue(fetch_page, "https://example.org", patience=1.5)
+    assert_type(await waited.get(job_id), Job)
+    assert_type(await waited.counts(), dict[JobState, int])
+    await waited.delete(job_id, reason="not needed")
+    await waited.recurring.pause("nightly", "holidays")
+
+    await waited.enqueue(send_welcome)  # wrong: an argument is missing
+    await waited.enqueue(move, 1, "2")  # wrong: not a number
+    await waited.schedule(24, send_welcome, "ada@example.org")  # wrong: neither a moment nor a duration
+    await waited.enqueue_many(clean_up, ["30"])  # wrong: not numbers
+    await waited.find(state="FAILED")  # wrong: not a state
+    await waited.delete(17)  # wrong: not an id
+    waited.options(retries="3")  # wrong: not a number
+    await waited.recurring.pause(17)  # wrong: not a text

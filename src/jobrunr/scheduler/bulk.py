@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -14,6 +14,13 @@ from jobrunr.jobs import NewJob
 
 CHUNK = 1000
 """Jobs in a transaction."""
+
+
+def tell_stored(error: BaseException, ids: Sequence[JobId]) -> None:
+    """Say with an error what is stored in spite of it."""
+    error.add_note(f"enqueue_many had stored {len(ids):,} jobs before that.")
+    if isinstance(error, JobRunrError):
+        error.stored = tuple(ids)
 
 
 class BulkWriter:
@@ -56,12 +63,6 @@ class BulkWriter:
         self.ids.extend(job.id for job in jobs)
         self._stored(jobs, new)
 
-    def _tell(self, error: BaseException) -> None:
-        """Say with an error what is stored in spite of it."""
-        error.add_note(f"enqueue_many had stored {len(self.ids):,} jobs before that.")
-        if isinstance(error, JobRunrError):
-            error.stored = tuple(self.ids)
-
     def __enter__(self) -> Self:
         return self
 
@@ -69,10 +70,10 @@ class BulkWriter:
         try:
             self._wait()
         except BaseException as late:
-            self._tell(late)
+            tell_stored(late, self.ids)
             raise
         finally:
             if self._thread is not None:
                 self._thread.shutdown()
         if error is not None:
-            self._tell(error)
+            tell_stored(error, self.ids)

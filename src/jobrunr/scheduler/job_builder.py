@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -60,28 +60,16 @@ class JobBuilder:
         """The same for a function that was found already."""
         return JobDraft(runnable, options, self._settings, self._filters)
 
-    def build(
-        self,
-        function: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        options: JobOptions,
-        run_at: datetime | None = None,
-        *,
-        window: CarbonWindow | None = None,
-        reason: str | None = None,
-    ) -> tuple[JobDraft, NewJob]:
-        """One job: ENQUEUED, or SCHEDULED when it has a time, or AWAITING when that may be any in a window.
-
-        Arguments:
-            reason: why at that time.
+    def call(
+        self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: JobOptions
+    ) -> JobCall:
+        """What one job is made from.
 
         Raises:
             JobRefusedError: the call cannot become a job.
         """
         function, args, kwargs = _unfolded(function, args, kwargs)
-        draft = self.draft(function, options)
-        return draft, draft.job(args, kwargs, options.id or JobId.new(), run_at, window=window, reason=reason)
+        return JobCall(self.draft(function, options), args, kwargs, options.id or JobId.new())
 
     def template(
         self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: JobOptions
@@ -104,6 +92,28 @@ def _unfolded(
     if args or kwargs:
         raise OptionError("A lambda brings its own arguments; write enqueue(lambda: function(1)) or enqueue(function, 1).")
     return unfold(function)
+
+
+class JobCall(NamedTuple):
+    """A call that is to become one job."""
+
+    draft: JobDraft
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    id: JobId
+
+    def job(
+        self, run_at: datetime | None = None, *, window: CarbonWindow | None = None, reason: str | None = None
+    ) -> NewJob:
+        """The job: ENQUEUED, or SCHEDULED when it has a time, or AWAITING when that may be any in a window.
+
+        Arguments:
+            reason: why at that time.
+
+        Raises:
+            JobRefusedError: the call cannot become a job.
+        """
+        return self.draft.job(self.args, self.kwargs, self.id, run_at, window=window, reason=reason)
 
 
 class JobDraft:

@@ -14,12 +14,12 @@ from jobrunr.declarations import recurring_options
 from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
-from jobrunr.jobs import CarbonWindow, Execution, NewJob
+from jobrunr.jobs import Execution, NewJob
 from jobrunr.options import JobOptions, RecurringOptions, read_timeout
 from jobrunr.recurring_job import Misfire
 from jobrunr.retries import RetryPolicy
 from jobrunr.scheduler.bulk import CHUNK, BulkWriter
-from jobrunr.scheduler.job_builder import JobBuilder, JobDraft
+from jobrunr.scheduler.job_builder import JobBuilder, JobCall, JobDraft
 from jobrunr.scheduler.job_steering import JobSteering
 from jobrunr.scheduler.recurring_jobs import RecurringJobs
 from jobrunr.schedules import ScheduleLike
@@ -29,6 +29,8 @@ P = ParamSpec("P")
 S = TypeVar("S")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+When = datetime | timedelta | CarbonAware
 
 
 class Method(Protocol[P]):
@@ -179,7 +181,7 @@ class JobScheduler(JobSteering):
         >>> jobs.get(job_id).state
         <JobState.ENQUEUED: 'ENQUEUED'>
         """
-        return self._create(function, args, kwargs, None)
+        return self._store(self._call(function, args, kwargs))
 
     @overload
     def schedule(
@@ -207,17 +209,7 @@ class JobScheduler(JobSteering):
         >>> jobs.get(job_id).state
         <JobState.SCHEDULED: 'SCHEDULED'>
         """
-        if not isinstance(when, CarbonAware):
-            return self._create(function, args, kwargs, self._moment(when))
-        now = self._storage().now()
-        window = when.window(now)
-        if not self._has_forecast:
-            return self._create(function, args, kwargs, window.preferred)
-        known = known_at(now, read_kept(self._storage().get_metadata(FORECAST)))
-        slot = choose_slot(window, known, now)
-        if slot is None:
-            return self._create(function, args, kwargs, window.preferred, window=window)
-        return self._create(function, args, kwargs, slot.start, reason=slot.reason)
+        return self._store(self._call(function, args, kwargs), when)
 
     @overload
     def schedule_recurrently(
@@ -280,31 +272,49 @@ class JobScheduler(JobSteering):
         >>> len(jobs.enqueue_many(send_welcome, ["a@example.org", "b@example.org"]))
         2
         """
-        if self._recurring_options.id is not None:
-            raise OptionError("options(id=...) names one job; enqueue_many makes several.")
-        self._check_options()
-        if isinstance(calls, str | bytes):
-            raise OptionError(f"enqueue_many wants one item for each job; for one job, write [{calls!r:.50}].")
-        draft = self._builder.draft(function, self._options)
+        draft = self._draft_for_many(function, calls)
         with BulkWriter(self._storage().insert, partial(_announce, draft.filters)) as writer:
             for chunk in _chunks(enumerate(calls)):
                 writer.write([_one_of_many(draft, number, call) for number, call in chunk])
         return writer.ids
 
-    def _create(
-        self,
-        function: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: dict[str, Any],
-        run_at: datetime | None,
-        *,
-        window: CarbonWindow | None = None,
-        reason: str | None = None,
-    ) -> JobId:
-        self._check_options()
-        draft, new = self._builder.build(function, args, kwargs, self._options, run_at, window=window, reason=reason)
-        _announce(draft.filters, [new], self._storage().insert([new]))
+    # -- how; `AsyncJobScheduler` does the same in other steps
+
+    def _store(self, call: JobCall, when: When | None = None) -> JobId:
+        new = self._made(call, when)
+        _announce(call.draft.filters, [new], self._storage().insert([new]))
         return new.id
+
+    def _call(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> JobCall:
+        self._check_options()
+        return self._builder.call(function, args, kwargs, self._options)
+
+    def _made(self, call: JobCall, when: When | None) -> NewJob:
+        if not isinstance(when, CarbonAware):
+            return call.job(None if when is None else self._moment(when))
+        now = self._storage().now()
+        window = when.window(now)
+        if not self._has_forecast:
+            return call.job(window.preferred)
+        known = known_at(now, read_kept(self._storage().get_metadata(FORECAST)))
+        slot = choose_slot(window, known, now)
+        if slot is None:
+            return call.job(window.preferred, window=window)
+        return call.job(slot.start, reason=slot.reason)
+
+    def _draft_for_many(self, function: Callable[..., Any], calls: object) -> JobDraft:
+        if self._recurring_options.id is not None:
+            raise OptionError("options(id=...) names one job; enqueue_many makes several.")
+        self._check_options()
+        if isinstance(calls, str | bytes):
+            raise OptionError(f"enqueue_many wants one item for each job; for one job, write [{calls!r:.50}].")
+        return self._builder.draft(function, self._options)
+
+    def _store_chunk(self, draft: JobDraft, calls: Sequence[Any], first: int) -> list[JobId]:
+        """A chunk of many, the first of which has this number."""
+        jobs = [_one_of_many(draft, number, call) for number, call in enumerate(calls, first)]
+        _announce(draft.filters, jobs, self._storage().insert(jobs))
+        return [job.id for job in jobs]
 
     def _check_options(self) -> None:
         """Refuse what only recurring jobs have."""
