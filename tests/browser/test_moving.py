@@ -70,6 +70,23 @@ def test_a_server_that_starts_appears_and_goes_when_it_stops(page: Page, jobrunr
     expect(page.locator(".machine")).to_have_count(2)
 
 
+def test_recurring_jobs_that_come_and_go_are_told_of(page: Page, jobrunr: JobRunr) -> None:
+    page.goto("recurring")
+    page.evaluate("window.isMarked = true")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    told = page.get_by_text("There are recurring jobs that this page does not show yet.")
+    expect(told).to_be_hidden()
+
+    jobrunr.scheduler.recurring.delete("nightly-import")
+    expect(page.locator("tbody tr")).to_have_count(0)
+    jobrunr.scheduler.options(id="new").schedule_recurrently("0 3 * * *", shop.greet, "ada")
+    expect(told).to_be_visible()
+    assert page.evaluate("window.isMarked") is True, "the page was loaded anew"
+    page.get_by_role("link", name="Show them").click()
+    expect(page.locator("tbody tr")).to_contain_text("new")
+    expect(told).to_be_hidden()
+
+
 def test_a_dropped_connection_comes_back_by_itself(chromium: Browser, jobrunr: JobRunr, trouble: list[str]) -> None:
     with served(jobrunr) as address:
         port = urlsplit(address).port or 0

@@ -148,6 +148,28 @@ def test_a_page_is_sound(page: Page, shop: Shop, template: str) -> None:
         assert not is_wider_than_its_window(page), window
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("nothing/like/that", 404),
+        ("jobs/00000000-0000-7000-8000-000000000000", 404),
+        ("jobs?size=many", 422),
+        ("recurring/job?id=gone", 404),
+        ("changes/00000000-0000-7000-8000-000000000000", 404),
+    ],
+)
+def test_a_page_that_says_no_is_sound(page: Page, trouble: list[str], path: str, status: int) -> None:
+    answer = page.goto(path)
+
+    assert answer is not None and answer.status == status
+    expect(page.locator("h1")).to_have_count(1)
+    assert_fit_for_everybody(page)
+    page.set_viewport_size(PHONE)
+    assert not is_wider_than_its_window(page)
+    assert [message for message in trouble if f"{status}" not in message] == []
+    trouble.clear()  # the browser notes each status that is not 200
+
+
 def test_the_page_to_sign_in_is_sound(chromium: Browser, trouble: list[str]) -> None:
     with a_jobrunr() as jobrunr, served(jobrunr, user=None) as address, tab(chromium, address, trouble) as page:
         page.goto("sign-in")

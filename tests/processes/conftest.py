@@ -106,6 +106,14 @@ class Fleet:
         with create_engine(self.url, poolclass=NullPool).connect() as connection:
             return [tuple(row) for row in connection.exec_driver_sql(statement)]
 
+    def freeze(self, worker: subprocess.Popen[bytes]) -> None:
+        """Stop a process, but not while it writes to SQLite: then nobody else could write any more."""
+        with create_engine(self.url, poolclass=NullPool).connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            worker.send_signal(signal.SIGSTOP)
+            eventually("it is stopped", lambda: Path(f"/proc/{worker.pid}/stat").read_text().rpartition(") ")[2][0] == "T")
+
     def _show_log(self, name: str) -> None:
         print(f"-- {name} logged:", self.log(name), sep="\n")  # noqa: T201 - pytest shows it when a test fails
 

@@ -48,7 +48,7 @@ def test_a_server_that_comes_back_from_the_dead_records_nothing_and_joins_anew(f
     fleet.wait_until_up("zombie", "rescuer")
     before = fleet.servers()["zombie"]
 
-    zombie.send_signal(signal.SIGSTOP)
+    fleet.freeze(zombie)
     eventually("both are done elsewhere", lambda: all(jobs.get(job_id).state is JobState.SUCCEEDED for job_id in ids))
     done = [all_about(jobs, job_id) for job_id in ids]
     gate.touch()

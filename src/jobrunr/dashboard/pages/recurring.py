@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from urllib.parse import quote, unquote
 
@@ -41,13 +41,16 @@ def recurring(call: Call) -> Response:
     """The list, in the order of the ids."""
     after = call.query.get("after")
     jobs = call.site.storage.find_recurring(PAGE + 1, after)
+    lines = [recurrence(call.site, job) for job in jobs[:PAGE]]
     return page(
         call,
         "recurring.html",
-        lines=[recurrence(call.site, job) for job in jobs[:PAGE]],
+        lines=lines,
+        ids=_ids_of(lines),
         topic=f"recurring/{quote(after or '', safe='')}",
         after=jobs[PAGE - 1].id if len(jobs) > PAGE else None,
         is_first=not after,
+        begins_after=after,
         done=_said(call, "done"),
         skipped=_said(call, "skipped"),
         steering=_steering(call.query["verb"]) if "verb" in call.query else None,
@@ -100,9 +103,10 @@ def change(call: Call) -> Response:
 
 def recurring_topic(site: Site, after: str) -> Fragments:
     """What moves in the list behind an id."""
-    fragments: dict[str, str] = {}
-    for job in site.storage.find_recurring(PAGE, unquote(after) or None):
-        fragments |= _cells(recurrence(site, job))
+    lines = [recurrence(site, job) for job in site.storage.find_recurring(PAGE, unquote(after) or None)]
+    fragments = {"recurring-ids": _ids_of(lines)}
+    for line in lines:
+        fragments |= _cells(line)
     return fragments
 
 
@@ -114,6 +118,11 @@ def recurring_job_topic(site: Site, recurring_job_id: str) -> Fragments:
     parts = templates.get_template("parts/recurring_job.html").make_module({"d": recurrence_details(site, job)})
     names = ("head", "facts", "next", "runs", "skipped")
     return {f"recurring-{name}": str(getattr(parts, name)()) for name in names}
+
+
+def _ids_of(lines: Sequence[Recurrence]) -> str:
+    """Those that are in the list, as elements of the page."""
+    return " ".join(f"condition-{line.key}" for line in lines)
 
 
 def _cells(line: Recurrence) -> dict[str, str]:

@@ -31,13 +31,15 @@ function replace(id, html) {
   showTimes(old);
 }
 
-function dropGone() {
-  // what is not among those that remain, such as a server that has stopped
+function compareLists() {
+  // what is not among those that remain goes, such as a server that has stopped; what has no place here is told of
   for (const list of document.querySelectorAll("[data-remain]")) {
-    const ids = list.textContent.split(/\s+/);
+    const ids = list.textContent.split(/\s+/).filter(Boolean);
     for (const element of document.querySelectorAll(list.dataset.remain)) {
-      if (!ids.includes(element.id)) element.closest(".machine").remove();
+      if (!ids.includes(element.id)) element.closest("[data-item]").remove();
     }
+    const more = document.getElementById(list.dataset.more);
+    if (more) more.hidden = ids.every((id) => document.getElementById(id));
   }
 }
 
@@ -67,7 +69,7 @@ function watch() {
     source.addEventListener("change", (event) => {
       for (const [id, html] of Object.entries(JSON.parse(event.data))) replace(id, html);
       showMoves();
-      dropGone();
+      compareLists();
     });
     source.addEventListener("error", () => {
       silent ??= setTimeout(() => (live.hidden = false), 5000);
