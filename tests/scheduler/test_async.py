@@ -165,6 +165,35 @@ def test_a_loop_that_is_closed_meanwhile_does_not_stop_the_writer(app: JobRunr, 
     assert app.scheduler.counts()[JobState.ENQUEUED] == 2
 
 
+def test_a_loop_that_is_closed_under_its_awaits_does_not_stop_the_writer(app: JobRunr, storage: Gated) -> None:
+    storage.gate.clear()
+    loop = asyncio.new_event_loop()
+    pending = loop.create_task(app.async_scheduler.enqueue(jobs.add, 1, 2))
+    loop.run_until_complete(asyncio.to_thread(storage.entered.wait, 30))
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    storage.gate.set()
+
+    asyncio.run(app.async_scheduler.enqueue(jobs.add, 1, 2))
+    assert app.scheduler.counts()[JobState.ENQUEUED] == 2
+    pending.get_coro().close()  # type: ignore[union-attr]
+    pending._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+def test_a_bug_of_the_writer_reaches_who_waits(app: JobRunr, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = KeyError("a bug")
+
+    def insert(writer: object, batch: object) -> None:
+        raise broken
+
+    with monkeypatch.context() as patch:
+        patch.setattr(coalescing_writer.CoalescingWriter, "_insert", insert)
+        with pytest.raises(KeyError, match="a bug"):
+            asyncio.run(app.async_scheduler.enqueue(jobs.add, 1, 2))
+    asyncio.run(app.async_scheduler.enqueue(jobs.add, 1, 2))
+    assert app.scheduler.counts()[JobState.ENQUEUED] == 1
+
+
 def test_several_loops_in_several_threads(app: JobRunr) -> None:
     async def use() -> None:
         await asyncio.gather(*(app.async_scheduler.enqueue(jobs.add, 1, number) for number in range(100)))

@@ -9,6 +9,7 @@ from sqlalchemy import URL
 
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.storage.sql import SqlStorageProvider
+from jobrunr.testing import factories
 from tests.storage.sql_contract import SqlContract
 
 
@@ -30,3 +31,15 @@ class TestMariadb(SqlContract):
             )
             connection.detach()
         return True
+
+    def test_no_transaction_is_rolled_back_behind_its_commit(
+        self, storage: StorageProvider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """That would be one more round trip for each, and a traceback in the log for each connection that was lost."""
+        assert isinstance(storage, SqlStorageProvider)
+        dialect, sent = storage._dialect.engine.dialect, []
+        monkeypatch.setattr(dialect, "do_rollback", sent.append)
+
+        storage.insert([factories.a_job()])
+
+        assert sent == []

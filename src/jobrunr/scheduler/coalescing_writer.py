@@ -141,6 +141,12 @@ class CoalescingWriter:
     # -- on the writer's thread
 
     def _store(self, batch: Sequence[Delivery]) -> None:
+        try:
+            self._store_and_tell(batch)
+        except BaseException as error:  # noqa: BLE001 - a bug here must leave nobody waiting, nor end the thread
+            _tell([(delivery, error) for delivery in batch])
+
+    def _store_and_tell(self, batch: Sequence[Delivery]) -> None:
         wanted = [delivery for delivery in batch if not delivery.stored.cancelled()]
         outcomes: list[Outcome] = []
         for delivery, error, is_new in self._insert(wanted):

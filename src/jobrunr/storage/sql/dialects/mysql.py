@@ -76,6 +76,7 @@ class MysqlDialect(Dialect):
             options["connect_args"] = dict.fromkeys(limits, _whole(seconds))
         options.setdefault("connect_args", {})["init_command"] = f"SET SESSION {settings}"
         # Every transaction of ours ends before its connection goes back; a ROLLBACK then would be one more round trip.
+        options["pool_reset_on_return"] = None
         engine = create_engine(url, hide_parameters=True, isolation_level="READ COMMITTED", **options)
         if timeout is not None and engine.dialect.driver == "pymysql":
             # An optional driver: whoever uses another database does not have it.
