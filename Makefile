@@ -8,6 +8,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 DEV    := $(VENV)/.dev
 PROGRAMS := --with chromium --with libfaketime --with spin
+# more than a small machine has processors: most tests wait for other processes
+PYTEST := pytest -n 4
 
 # pyright would ask the registry for a newer version each time
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -29,11 +31,11 @@ test: $(DEV) ## every test on everything that can be had: SQLite, PostgreSQL, Ma
 	@$(MAKE) --no-print-directory --keep-going test-compat test-all
 
 test-all: $(DEV)
-	@$(BIN)/python tools/services.py $(PROGRAMS) $(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python tools/services.py $(PROGRAMS) $(BIN)/python -m $(PYTEST) $(ARGS)
 
 coverage: $(DEV) ## the same, and which lines and branches none of it runs (takes half as long again)
 	@$(BIN)/python -m coverage erase
-	@$(BIN)/python tools/services.py $(PROGRAMS) $(BIN)/python -m coverage run -m pytest -n 2 $(ARGS)
+	@$(BIN)/python tools/services.py $(PROGRAMS) $(BIN)/python -m coverage run -m $(PYTEST) $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 
