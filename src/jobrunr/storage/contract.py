@@ -20,6 +20,7 @@ from uuid import UUID
 
 import msgspec
 
+from jobrunr.errors import BindError
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate, NewJob
 from jobrunr.recurring_job import Firing, RecurringJob, RecurringRun
@@ -99,6 +100,10 @@ class StorageProvider(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give back all connections. Later calls are errors."""
+
+    def bound(self, transaction: object) -> StorageProvider:
+        """The same inside a transaction of the caller's, for its thread only; `BindError` where that cannot be."""
+        raise BindError(f"{self.where} has no part in transactions of others", "Enqueue after your commit.")
 
     @abstractmethod
     def now(self) -> datetime:
