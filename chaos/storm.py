@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -195,9 +195,8 @@ def _network(proxy: Proxy, kind: str) -> Iterator[None]:
 
 @contextmanager
 def _locked(url: URL) -> Iterator[None]:
-    """Somebody else writes to the file, and takes his time."""
-    other = sqlite3.connect(str(url.database), isolation_level=None, timeout=10)
-    other.execute("BEGIN IMMEDIATE")
-    yield
-    other.execute("ROLLBACK")
-    other.close()
+    """Somebody else writes to the file, and takes his time: we, or a worker that was stopped while it did."""
+    with closing(sqlite3.connect(str(url.database), isolation_level=None, timeout=1)) as other:
+        with suppress(sqlite3.OperationalError):
+            other.execute("BEGIN IMMEDIATE")
+        yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -320,6 +321,22 @@ def test_a_server_gives_waiting_jobs_their_time() -> None:
         with app.server():
             for each in (job, soon):
                 eventually(lambda each=each: state_of(app, each) == (JobState.SCHEDULED, begin + 5 * HOUR))  # type: ignore[misc]
+
+
+def test_a_server_that_has_found_nobody_waiting_notices_who_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, looked = this_hour(), threading.Event()
+
+    def awaiting(storage: MemoryStorageProvider, limit: int, after: Job | None = None) -> list[Job]:
+        found = look(storage, limit, after)
+        looked.set()
+        return found
+
+    look = MemoryStorageProvider.awaiting
+    monkeypatch.setattr(MemoryStorageProvider, "awaiting", awaiting)
+    with JobRunr("memory://", carbon_forecast=Source(ever_cleaner(begin, hours=8)), **FAST) as app, app.server():
+        assert looked.wait(20)
+        job = schedule(app, CarbonAware.between(begin + 2 * HOUR, begin + 6 * HOUR))
+        eventually(lambda: state_of(app, job) == (JobState.SCHEDULED, begin + 5 * HOUR))
 
 
 def test_a_source_that_does_not_answer_keeps_neither_jobs_nor_the_end_of_a_server_waiting() -> None:

@@ -51,7 +51,7 @@ CASES: dict[str, tuple[Callable[[SqlStorageProvider], object], set[str]]] = {
         {"jobs_enqueued_by_queue", "jobs_pkey"},
     ),
     "completing": (completes, {"jobs_enqueued", "jobs_pkey"}),
-    "promoting": (lambda storage: storage.promote(50), {"jobs_scheduled", "jobs_pkey"}),
+    "promoting": (lambda storage: storage.promote(50), {"jobs_scheduled", "jobs_awaiting", "jobs_pkey"}),
     "expiring": (expires, {"jobs_expiring", "jobs_by_state", "jobs_pkey"}),
     "one job": (lambda storage: storage.get(uuid4()), {"jobs_pkey"}),
     "the newest of a state": (lambda storage: second_page(storage, JobQuery(state=JobState.SUCCEEDED)), {"jobs_by_state"}),

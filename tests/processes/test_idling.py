@@ -31,7 +31,7 @@ def test_a_job_that_another_process_enqueues_is_started_without_waiting_for_a_po
 
 
 @pytest.mark.timeout(90)
-def test_an_idle_server_on_postgresql_sends_about_two_statements_a_second(postgresql: URL) -> None:
+def test_an_idle_server_on_postgresql_sends_little_more_than_a_statement_a_second(postgresql: URL) -> None:
     def transactions() -> int:
         """Counted by the database itself, and asked for from another database, so that asking does not count."""
         with create_engine(POSTGRESQL, poolclass=NullPool).connect() as connection:
@@ -45,6 +45,6 @@ def test_an_idle_server_on_postgresql_sends_about_two_statements_a_second(postgr
         after, transactions_after = server.snapshot(), transactions()
 
     passed = after.at - before.at
-    assert (after.statements - before.statements) / passed <= 2.5
-    assert (transactions_after - transactions_before) / passed <= 2.5
+    assert (after.statements - before.statements) / passed <= 1.8
+    assert (transactions_after - transactions_before) / passed <= 1.8
     assert (after.cpu - before.cpu) / passed * 60 <= 3, "seconds of CPU a minute"

@@ -293,12 +293,15 @@ class BackgroundJobServer:
 
     def _make_duties(self) -> list[Service]:
         settings, storage, membership = self._settings, self._storage, self._membership
-        timetable = Timetable(storage, membership, self._clock, self._fire, settings.poll_interval.total_seconds())
-        await_forecast = self._service(
-            "await-forecast",
-            AwaitForecast(storage, membership, self._clock, self._forecasts, self._performer.filters_of).tick,
-        )
+        awaiting = AwaitForecast(storage, membership, self._clock, self._forecasts, self._performer.filters_of)
+        await_forecast = self._service("await-forecast", awaiting.tick)
         self._forecasts.answered = await_forecast.wake
+
+        def awaited() -> None:
+            if awaiting.rests:
+                await_forecast.wake()
+
+        timetable = Timetable(storage, membership, self._clock, self._fire, settings.poll_interval.total_seconds(), awaited)
         retention = Retention(
             delete_succeeded_after=settings.delete_succeeded_after,
             delete_failed_after=settings.delete_failed_after,

@@ -62,6 +62,8 @@ class Promotion(msgspec.Struct, frozen=True):
     """When the next SCHEDULED job is due; may be past when `limit` was reached."""
     next_look_at: datetime | None = None
     """When the next recurring job wants to be looked at; may be past."""
+    is_awaited: bool = False
+    """Whether jobs are AWAITING that prefer a time."""
 
 
 class DueRecurringJob(msgspec.Struct, frozen=True):

@@ -54,6 +54,8 @@ class AwaitForecast:
         self._clock = clock
         self._forecasts = forecasts
         self._filters_of = filters_of
+        self.rests = False
+        """Whether the last look found nobody: the next one is soon only if somebody says so."""
         self._last: Job | None = None
         """The last job that this round has looked at; None between two rounds."""
         self._until: datetime | None = None
@@ -66,6 +68,8 @@ class AwaitForecast:
             self._last = self._all_seen = None
             return 60.0  # being elected wakes us
         self.give_times()
+        if self.rests:
+            return 60.0  # the timetable sees new ones, and wakes us
         return INTERVAL if self._last is None else 0.0
 
     def give_times(self) -> int:
@@ -73,6 +77,7 @@ class AwaitForecast:
         many that were."""
         batch = self._storage.awaiting(BATCH, self._last)
         now = self._clock.now()
+        self.rests = not batch and self._last is None
         if not batch:
             self._last = None
             return 0

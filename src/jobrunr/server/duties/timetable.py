@@ -3,6 +3,8 @@ no more than it takes to notice."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from jobrunr.clock import Clock
 from jobrunr.server.duties.fire import BATCH, Fire
 from jobrunr.server.membership import Membership
@@ -13,21 +15,34 @@ MOMENT = 0.005
 
 
 class Timetable:
-    """Sleeps until the next thing is due, or until the next poll: something that is due sooner may have come unnoticed."""
+    """Sleeps until the next thing is due, or until the next poll: something that is due sooner may have come unnoticed.
+
+    Arguments:
+        awaited: is called when jobs are seen that wait for a better time.
+    """
 
     def __init__(
-        self, storage: StorageProvider, membership: Membership, clock: Clock, fire: Fire, poll_interval: float
+        self,
+        storage: StorageProvider,
+        membership: Membership,
+        clock: Clock,
+        fire: Fire,
+        poll_interval: float,
+        awaited: Callable[[], None],
     ) -> None:
         self._storage = storage
         self._membership = membership
         self._clock = clock
         self._fire = fire
         self._poll_interval = poll_interval
+        self._awaited = awaited
 
     def tick(self) -> float:
         if not self._membership.is_master:
             return 60.0  # being elected wakes us
         promotion = self._storage.promote(BATCH)
+        if promotion.is_awaited:
+            self._awaited()
         fired = self._fire.fire_due() if self._is_due(promotion) else 0
         if fired or promotion.count >= BATCH:
             return 0.0

@@ -178,7 +178,9 @@ class MemoryStorageProvider(StorageProvider):
             while count < limit and (job := self._jobs.first_due(now)) is not None:
                 self._jobs.put(promoted(job, now))
                 count += 1
-            return Promotion(count, self._jobs.next_run_at(), self._recurring.next_look_at())
+            return Promotion(
+                count, self._jobs.next_run_at(), self._recurring.next_look_at(), bool(self._jobs.awaiting(1, None))
+            )
 
     def orphans(self, limit: int) -> list[Job]:
         with self._transaction():

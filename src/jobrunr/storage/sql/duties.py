@@ -49,7 +49,9 @@ class Promoting:
         self._next = select(func.min(jobs.c.run_at)).where(scheduled)
         self._is_any_due = select(exists().where(scheduled, due))
         self._next_look = select(func.min(dialect.tables.recurring_jobs.c.look_at))
-        self._all = select(exists().where(scheduled, due), self._next.scalar_subquery(), self._next_look.scalar_subquery())
+        self._next_awaited = select(func.min(jobs.c.run_at)).where(dialect.tables.in_state(JobState.AWAITING))
+        self._times = (self._next, self._next_look, self._next_awaited)
+        self._all = select(exists().where(scheduled, due), *(time.scalar_subquery() for time in self._times))
         self._due = (
             select(jobs.c.id)
             .where(scheduled, due)
@@ -87,12 +89,11 @@ class Promoting:
     def nothing_due(self, connection: Connection) -> Promotion | None:
         """What there is to say when nothing is due, which is the usual case; otherwise None."""
         try:
-            is_due, next_run_at, next_look_at = connection.execute(self._all).one()
+            is_due, *times = connection.execute(self._all).one()
         except NONSENSE:  # one of the moments is none: ask one by one
             is_due = connection.execute(self._is_any_due).scalar_one()
-            next_run_at = read_time(connection, self.dialect, self._next)
-            next_look_at = read_time(connection, self.dialect, self._next_look)
-        return None if is_due else Promotion(0, next_run_at, next_look_at)
+            times = self._read_times(connection)
+        return None if is_due else _promotion(0, *times)
 
     def promote(self, connection: Connection, limit: int) -> Promotion:
         """Move the longest overdue jobs."""
@@ -100,8 +101,16 @@ class Promoting:
         if ids:
             connection.execute(self._promote, {"ids": ids})
             self._counting.moved(connection, len(ids), JobState.SCHEDULED, JobState.ENQUEUED)
-        times = [read_time(connection, self.dialect, statement) for statement in (self._next, self._next_look)]
-        return Promotion(len(ids), *times)
+        return _promotion(len(ids), *self._read_times(connection))
+
+    def _read_times(self, connection: Connection) -> list[datetime | None]:
+        return [read_time(connection, self.dialect, statement) for statement in self._times]
+
+
+def _promotion(
+    count: int, next_run_at: datetime | None, next_look_at: datetime | None, next_awaited: datetime | None
+) -> Promotion:
+    return Promotion(count, next_run_at, next_look_at, is_awaited=next_awaited is not None)
 
 
 class Rescuing:

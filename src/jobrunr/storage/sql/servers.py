@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, cast, delete, select, update
+from sqlalchemy import Connection, Executable, bindparam, cast, delete, exists, select, union_all, update
 
 from jobrunr.server_record import ServerRecord
 from jobrunr.storage.sql.column_types import UtcTime
@@ -32,6 +32,7 @@ class Servers:
         self._remove = delete(servers).where(this_server)
         self._pause = update(servers).where(this_server).values(is_paused=bindparam("paused"))
         self._all = select(*servers.c).order_by(servers.c.first_heartbeat, servers.c.id)
+        self._renew_and_all = self._in_one_statement() if dialect.reads_what_it_writes else None
         self._all_and_now = self._all.add_columns(cast(dialect.now_sql, UtcTime))
         self._silent = select(*servers.c).where(servers.c.last_heartbeat < bindparam("until")).with_for_update()
         self._remove_all = delete(servers).where(dialect.among(servers.c.id))
@@ -47,9 +48,20 @@ class Servers:
     def heartbeat(self, connection: Connection, server: ServerRecord) -> list[ServerRecord]:
         """Renew a heartbeat, and return all servers as they are then; none when this one is not registered."""
         values = {f"new_{name}": value for name, value in server_values(server).items() if name != "id"}
-        if not connection.execute(self._renew, {"server_id": server.id, **values}).rowcount:
+        values["server_id"] = server.id
+        if self._renew_and_all is not None:
+            return [to_server(row) for row in connection.execute(self._renew_and_all, values)]
+        if not connection.execute(self._renew, values).rowcount:
             return []
         return self.all(connection)
+
+    def _in_one_statement(self) -> Executable:
+        """The whole heartbeat. Differs because elsewhere it takes two statements; an idle server sends little else."""
+        servers = self.dialect.tables.servers
+        renewed = self._renew.returning(*servers.c).cte("renewed")
+        others = select(*servers.c).where(servers.c.id != bindparam("server_id"), exists(select(renewed.c.id)))
+        everybody = union_all(select(*renewed.c), others)
+        return everybody.order_by(everybody.selected_columns.first_heartbeat, everybody.selected_columns.id)
 
     def pause(self, connection: Connection, server_id: UUID, paused: bool) -> bool:
         """Say whether a server shall take jobs. Whether it is there."""

@@ -50,6 +50,15 @@ class Promoting(Contract):
         assert storage.promote(MANY) == Promotion(1, None)
         assert present(storage, job).state is JobState.ENQUEUED
 
+    def test_it_tells_whether_jobs_wait_for_a_better_time(self, storage: StorageProvider, clock: TestClock) -> None:
+        awaiting(storage)  # this one waits for something else
+        assert not storage.promote(MANY).is_awaited
+
+        awaiting(storage, run_at=clock.now() + KEEP)
+        assert storage.promote(MANY) == Promotion(0, None, is_awaited=True)
+        scheduled(storage, clock.now())
+        assert storage.promote(MANY) == Promotion(1, None, is_awaited=True)
+
     def test_a_promoted_job_is_enqueued_from_now_on(self, storage: StorageProvider, clock: TestClock) -> None:
         job = scheduled(storage, clock.now() - TICK, reason="tomorrow")
         now = clock.advance(seconds=1)
@@ -109,7 +118,7 @@ class Promoting(Contract):
 
         clock.advance(days=1)
 
-        assert storage.promote(MANY) == Promotion(0, None)
+        assert storage.promote(MANY) == Promotion(0, None, is_awaited=True)
         assert [storage.get(job.id) for job in (withdrawn, hurried, awaits)] == [withdrawn, hurried, awaits]
 
     def test_promotes_thousands_in_pieces(self, storage: StorageProvider, clock: TestClock) -> None:

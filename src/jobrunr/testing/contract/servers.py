@@ -111,8 +111,9 @@ class Registering(Contract):
         for _ in range(4):
             servers.append(announced(storage))
             clock.advance(microseconds=1)
-        storage.heartbeat(servers[0])
+        answered = storage.heartbeat(servers[2])
         assert [server.id for server in storage.servers()] == [server.id for server in servers]
+        assert answered == storage.servers()
 
     def test_servers_of_one_moment_come_by_id(self, storage: StorageProvider) -> None:
         servers = [announced(storage) for _ in range(8)]

@@ -72,6 +72,8 @@ class Dialect(ABC):
 
     name: ClassVar[str]
     partial_indexes: ClassVar[bool]
+    reads_what_it_writes: ClassVar[bool] = False
+    """Whether a query can hold an UPDATE, and read what that leaves."""
     first_try: ClassVar[float] = 0.7
     """The share of the time of a call after which a connection of the pool that says nothing is given up for another."""
     database_clock: ClassVar[ColumnElement[datetime] | None]

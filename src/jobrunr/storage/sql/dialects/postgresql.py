@@ -72,6 +72,7 @@ class PostgresqlDialect(Dialect):
 
     name: ClassVar[str] = "postgresql"
     partial_indexes: ClassVar[bool] = True
+    reads_what_it_writes: ClassVar[bool] = True
     database_clock: ClassVar[ColumnElement[Any] | None] = func.statement_timestamp(type_=UtcTime())
 
     def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta, *, owned: bool) -> None:
