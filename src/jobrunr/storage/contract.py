@@ -336,8 +336,7 @@ class StorageProvider(ABC):
         """Remove servers whose last heartbeat is longer ago than `timeout`, and return them."""
 
     def presence(self, server_id: UUID) -> Presence | None:
-        """Take a lock that is released the moment this process dies. None where there is no such thing: servers without one
-        are judged by their heartbeats alone."""
+        """Take a lock that is released the moment this process dies. None where heartbeats alone tell who lives."""
         return None
 
     def absent(self, server_ids: Collection[UUID]) -> frozenset[UUID]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from jobrunr import JobFilter, JobId, JobRunr, JobScheduler, JobState, NewJob
 from jobrunr.errors import (
     ArgumentError,
     BindError,
+    ConcurrentJobModificationError,
     JobNotFoundError,
     RecurringJobNotFoundError,
     StorageUnavailableError,
@@ -298,6 +300,52 @@ class TestErrors(OnEachDatabase):
         with engine.connect() as connection:
             job_id = app.scheduler.bind(connection).enqueue(jobs.add, 1, 2)
             assert heard == [job_id]
+
+
+class TestTransactionsThatAreLost(OnEachDatabase):
+    """The error says that everything has to be done again."""
+
+    @pytest.fixture
+    def job_id(self, app: JobRunr) -> JobId:
+        return app.scheduler.enqueue(jobs.add, 1, 2)
+
+    def test_one_that_saw_the_job_before_somebody_changed_it(
+        self, app: JobRunr, url: URL, engine: Engine, job_id: JobId
+    ) -> None:
+        if url.get_backend_name() == "sqlite":
+            pytest.skip("its driver begins no transaction to read")
+        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            bound = app.scheduler.bind(connection)
+            order(connection)
+            assert bound.get(job_id).state is JobState.ENQUEUED
+            app.scheduler.delete(job_id)
+            with pytest.raises((StorageUnavailableError, ConcurrentJobModificationError), match="again"):
+                bound.reschedule(job_id, timedelta(hours=1))
+            connection.rollback()
+            bound.requeue(job_id)
+            connection.commit()
+        assert app.scheduler.get(job_id).state is JobState.ENQUEUED
+        assert orders(engine) == []
+
+    def test_one_that_the_database_ended_because_of_a_deadlock(
+        self, app: JobRunr, storage: SqlStorageProvider, url: URL, engine: Engine, job_id: JobId
+    ) -> None:
+        if url.get_backend_name() != "mariadb":
+            pytest.skip("only there it is known whom a deadlock hits: who has written less")
+        jobs_table = storage._dialect.tables.jobs
+        with engine.connect() as connection, engine.connect() as other, ThreadPoolExecutor(1) as thread:
+            order(connection)
+            other.execute(jobs_table.update().values(priority=7))
+            for number in range(2, 20):
+                order(other, number)
+            waiting = thread.submit(order, other, 1)
+            with pytest.raises(StorageUnavailableError, match="do all of it again"):
+                app.scheduler.bind(connection).delete(job_id)
+            connection.rollback()
+            waiting.result(timeout=LONG)
+            other.commit()
+        assert app.scheduler.get(job_id).state is JobState.ENQUEUED
+        assert orders(engine) == list(range(1, 20))
 
 
 class TestWakingUp(OnEachDatabase):

@@ -77,6 +77,6 @@ class BoundDatabase(Database):
 
     def _give_up(self, error: DBAPIError, trouble: Trouble | None) -> NoReturn:
         if trouble in (Trouble.CONFLICT, Trouble.LOST):
-            why = f"{self._why(error)}. Your transaction is lost: roll it back, and do all of it again"
+            why = f"{self._why(error)}. Roll your transaction back, and do all of it again"
             raise StorageUnavailableError(self.where, why) from error.orig
         super()._give_up(error, trouble)

@@ -69,9 +69,8 @@ class HeldNews:
         with self._lock:
             before = self._held.get(transaction, set())
             self._held[transaction] = None if queues is None or before is None else before.union(queues)
-        if not event.contains(connection, "commit", self._committing):
-            event.listen(connection, "commit", self._committing)
-            event.listen(connection, "commit_twophase", self._committing_in_two_phases)
+        event.listen(connection, "commit", self._committing)  # once, however often this is said
+        event.listen(connection, "commit_twophase", self._committing_in_two_phases)
 
     def _committing(self, connection: Connection) -> None:
         """Before the commit, which is where SQLAlchemy tells of it. Who woke up now would find nothing."""
