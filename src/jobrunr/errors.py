@@ -328,6 +328,13 @@ class StorageSetupError(StorageError):
     """This storage cannot be used as it is set up; the message says what to change."""
 
 
+class BindError(StorageError):
+    """Jobs cannot be part of this transaction (``scheduler.bind``)."""
+
+    def __init__(self, why: str, instead: str) -> None:
+        super().__init__(f"Jobs cannot be bound to this: {why}. {instead}")
+
+
 class SchemaMissingError(StorageSetupError):
     """The tables are not there or too old, and we were told not to create them."""
 

@@ -73,6 +73,7 @@ def public(cls: type) -> dict[str, object]:
 @pytest.mark.parametrize(("sync", "other"), [(JobScheduler, AsyncJobScheduler), (RecurringJobs, AsyncRecurringJobs)])
 def test_both_have_the_same_verbs_parameters_and_documentation(sync: type, other: type) -> None:
     ours, theirs = public(other), public(sync)
+    theirs.pop("bind", None)  # for a transaction on the caller's thread
     assert ours.keys() == theirs.keys()
     for name, verb in theirs.items():
         twin = ours[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -11,7 +12,7 @@ from uuid import UUID
 
 from jobrunr.carbon import FORECAST, CarbonAware, choose_slot, known_at, read_kept
 from jobrunr.declarations import recurring_options
-from jobrunr.errors import OptionError
+from jobrunr.errors import OptionError, StorageError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
 from jobrunr.jobs import Execution, NewJob
@@ -56,16 +57,15 @@ class JobScheduler(JobSteering):
         recurring: RecurringJobs,
         *,
         has_forecast: bool,
-        options: JobOptions | None = None,
-        recurring_options: RecurringOptions | None = None,
     ) -> None:
         super().__init__(storage, filters)
         self._builder = builder
         self.recurring = recurring
         """Looks at recurring jobs, and steers them."""
         self._has_forecast = has_forecast
-        self._options = options or JobOptions()
-        self._recurring_options = recurring_options or RecurringOptions()
+        self._options = JobOptions()
+        self._recurring_options = RecurringOptions()
+        self._is_bound = False
 
     # -- making jobs
 
@@ -147,15 +147,33 @@ class JobScheduler(JobSteering):
             paused=paused,
             window=window,
         )
-        return JobScheduler(
-            self._storage,
-            self._builder,
-            self._filters,
-            self.recurring,
-            has_forecast=self._has_forecast,
-            options=more.over(self._options),
-            recurring_options=recurring.over(self._recurring_options),
-        )
+        other = copy(self)
+        other._options = more.over(self._options)  # noqa: SLF001 - its own copy
+        other._recurring_options = recurring.over(self._recurring_options)  # noqa: SLF001 - its own copy
+        return other
+
+    def bind(self, transaction: object) -> JobScheduler:
+        """A scheduler that does everything inside a transaction of yours: what it writes is there for others when, and only
+        when, that is committed. It commits nothing itself, and belongs to the thread of the transaction.
+
+        Arguments:
+            transaction: a `Session`, `scoped_session` or `Connection` of SQLAlchemy, on the database of the storage.
+
+        Raises:
+            BindError: the storage has no part in transactions, is another database, or the connection commits by itself.
+            StorageError: the storage could not be opened, which is done on a connection of its own.
+        """
+        try:
+            storage = self._storage()
+        except StorageError as error:
+            error.add_note("bind opens the storage beside your transaction. Open it before (jobrunr.storage), or migrate.")
+            raise
+        storage = storage.bound(transaction)
+        other = copy(self)
+        other._storage = lambda: storage  # noqa: SLF001 - its own copy
+        other.recurring = self.recurring._bound_to(storage)  # noqa: SLF001 - its other half
+        other._is_bound = True  # noqa: SLF001 - its own copy
+        return other
 
     @overload
     def enqueue(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
@@ -267,12 +285,15 @@ class JobScheduler(JobSteering):
                 own chunk and later ones are not.
             StorageUnavailableError: as for `enqueue`; chunks that were stored before stay stored.
 
-        Both have the ids of the jobs that are stored as ``stored``.
+        Both have the ids of the jobs that are stored as ``stored``. A bound scheduler (`bind`) reads all of the iterable
+        first, and stores all or none.
 
         >>> len(jobs.enqueue_many(send_welcome, ["a@example.org", "b@example.org"]))
         2
         """
         draft = self._draft_for_many(function, calls)
+        if self._is_bound:
+            return self._store_chunk(draft, list(calls), 0)
         with BulkWriter(self._storage().insert, partial(_announce, draft.filters)) as writer:
             for chunk in _chunks(enumerate(calls)):
                 writer.write([_one_of_many(draft, number, call) for number, call in chunk])
@@ -311,7 +332,7 @@ class JobScheduler(JobSteering):
         return self._builder.draft(function, self._options)
 
     def _store_chunk(self, draft: JobDraft, calls: Sequence[Any], first: int) -> list[JobId]:
-        """A chunk of many, the first of which has this number."""
+        """Some of many, the first of which has this number, all or none."""
         jobs = [_one_of_many(draft, number, call) for number, call in enumerate(calls, first)]
         _announce(draft.filters, jobs, self._storage().insert(jobs))
         return [job.id for job in jobs]

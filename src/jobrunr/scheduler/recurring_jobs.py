@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from copy import copy
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -77,6 +78,12 @@ class RecurringJobs:
         self._default_zone = default_zone
         self._arguments: dict[str, str] = {}
         """Of those that this process registered under their target's name."""
+
+    def _bound_to(self, storage: StorageProvider) -> RecurringJobs:
+        """The same over a storage inside a transaction."""
+        bound = copy(self)
+        bound._storage = lambda: storage  # noqa: SLF001 - its own copy
+        return bound
 
     # -- looking
 

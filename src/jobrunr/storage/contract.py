@@ -20,6 +20,7 @@ from uuid import UUID
 
 import msgspec
 
+from jobrunr.errors import BindError
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate, NewJob
 from jobrunr.recurring_job import Firing, RecurringJob, RecurringRun
@@ -101,6 +102,10 @@ class StorageProvider(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give back all connections. Later calls are errors."""
+
+    def bound(self, transaction: object) -> StorageProvider:
+        """The same inside a transaction of the caller's, for its thread only; `BindError` where that cannot be."""
+        raise BindError(f"{self.where} has no part in transactions of others", "Enqueue after your commit.")
 
     @abstractmethod
     def now(self) -> datetime:
@@ -331,8 +336,7 @@ class StorageProvider(ABC):
         """Remove servers whose last heartbeat is longer ago than `timeout`, and return them."""
 
     def presence(self, server_id: UUID) -> Presence | None:
-        """Take a lock that is released the moment this process dies. None where there is no such thing: servers without one
-        are judged by their heartbeats alone."""
+        """Take a lock that is released the moment this process dies. None where heartbeats alone tell who lives."""
         return None
 
     def absent(self, server_ids: Collection[UUID]) -> frozenset[UUID]:

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
@@ -85,6 +85,17 @@ class Database:
     def _prepare_next_try(self, error: DBAPIError, tries: int, deadline: Deadline) -> None:
         """Raise what an error of the database means to the caller, unless it is right to try again."""
         trouble = self._dialect.trouble(error)
+        if trouble is Trouble.CONFLICT and tries < _TRIES and not deadline.is_over:
+            time.sleep(min(deadline.left, random.uniform(0, 0.01 * 2**tries)))  # noqa: S311 - not a secret
+        elif trouble is Trouble.LOST and tries == 1 and not deadline.is_over:
+            # A connection of the pool may have died long ago, so once more. Its neighbours there are hardly better.
+            self._dialect.engine.dispose()
+            deadline.take_all()
+        else:
+            self._give_up(error, trouble)
+
+    def _give_up(self, error: DBAPIError, trouble: Trouble | None) -> NoReturn:
+        """Raise what an error of the database means to the caller."""
         if trouble is None:
             raise error
         why = self._why(error)
@@ -94,14 +105,7 @@ class Database:
             ) from error.orig
         if trouble is Trouble.NO_TABLE:
             raise TableMissingError(self.where, why, self._dialect.tables.prefix) from error.orig
-        if trouble is Trouble.CONFLICT and tries < _TRIES and not deadline.is_over:
-            time.sleep(min(deadline.left, random.uniform(0, 0.01 * 2**tries)))  # noqa: S311 - not a secret
-        elif trouble is Trouble.LOST and tries == 1 and not deadline.is_over:
-            # A connection of the pool may have died long ago, so once more. Its neighbours there are hardly better.
-            self._dialect.engine.dispose()
-            deadline.take_all()
-        else:
-            raise StorageUnavailableError(self.where, why) from error.orig
+        raise StorageUnavailableError(self.where, why) from error.orig
 
     def _why(self, error: DBAPIError) -> str:
         """What the driver says, without statement, parameters and password."""

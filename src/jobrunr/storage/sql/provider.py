@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import weakref
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from sqlalchemy import URL, Connection, Engine
 
-from jobrunr.clock import Clock, SystemClock
+from jobrunr.clock import Clock
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate, NewJob
 from jobrunr.recurring_job import Firing, RecurringJob, RecurringRun
@@ -37,6 +38,8 @@ from jobrunr.storage.contract import (
     Totals,
 )
 from jobrunr.storage.sql.auditing import Auditing
+from jobrunr.storage.sql.bound_database import BoundDatabase
+from jobrunr.storage.sql.callers_connection import CallersConnection
 from jobrunr.storage.sql.claiming import ClaimRequest, claiming
 from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.database import Database
@@ -47,6 +50,7 @@ from jobrunr.storage.sql.firing import CHUNK, FiringTables
 from jobrunr.storage.sql.inserting import fits_in_one_statement, in_order, inserting
 from jobrunr.storage.sql.journal import Journal
 from jobrunr.storage.sql.looking import Looking
+from jobrunr.storage.sql.news import HeldNews, News
 from jobrunr.storage.sql.notes import Notes
 from jobrunr.storage.sql.recurring import Recurring
 from jobrunr.storage.sql.sampling import Sampling
@@ -56,8 +60,6 @@ from jobrunr.storage.sql.servers import Servers
 from jobrunr.storage.sql.tables import DEFAULT_PREFIX
 from jobrunr.storage.sql.updating import in_batches, updating
 from jobrunr.storage.sql.waking import TIMETABLE, Queues, WakeUps
-
-_SOON = timedelta(minutes=1)
 
 
 class SqlStorageProvider(StorageProvider):
@@ -112,6 +114,8 @@ class SqlStorageProvider(StorageProvider):
         self._servers = Servers(dialect)
         self._notes = Notes(dialect)
         self._wake_ups = WakeUps(dialect.make_watcher)
+        self._news = News(dialect.clock, self._wake_up)
+        self._held_news = HeldNews(self._wake_up)
         self._unanswered: defaultdict[UUID, list[ClaimRequest]] = defaultdict(list)
         _providers.add(self)
 
@@ -128,6 +132,15 @@ class SqlStorageProvider(StorageProvider):
         self._wake_ups.close()
         self._database.close()
 
+    def bound(self, transaction: object) -> StorageProvider:
+        self._database.check_open()
+        connection = CallersConnection(transaction, self._dialect, self.where)
+        news = News(self._dialect.clock, lambda queues: self._held_news.hold(connection.present(), queues))
+        provider = copy(self)
+        provider._database = BoundDatabase(self._database, self._dialect, connection)  # noqa: SLF001 - its own copy
+        provider._news = news  # noqa: SLF001 - its own copy
+        return provider
+
     def now(self) -> datetime:
         return self._database.read(self._dialect.now)
 
@@ -139,7 +152,7 @@ class SqlStorageProvider(StorageProvider):
         wanted = in_order(jobs)
         run = self._database.write_once if fits_in_one_statement(wanted) else self._database.write
         new = run(lambda connection: self._inserting.insert(connection, wanted))
-        self._wake_up(self._news_of(job for job in wanted if job.id in new))
+        self._news.tell_of(job for job in wanted if job.id in new)
         return new
 
     # -- running jobs
@@ -165,9 +178,9 @@ class SqlStorageProvider(StorageProvider):
         for batch in in_batches(updates):
             written |= self._database.write_once(partial(self._updating.update, updates=batch))
         if any(update.state is JobState.ENQUEUED and update.job_id in written for update in updates):
-            self._wake_up(None)
-        elif any(update.state is JobState.SCHEDULED and self._is_soon(update.run_at) for update in updates):
-            self._wake_up({TIMETABLE})
+            self._news.tell(None)
+        else:
+            self._news.tell_of_times(update.run_at for update in updates if update.state is JobState.SCHEDULED)
         return frozenset(written)
 
     def append(self, records: Sequence[RunRecord]) -> frozenset[JobId]:
@@ -193,7 +206,7 @@ class SqlStorageProvider(StorageProvider):
             return idle
         promotion = self._database.write(lambda connection: self._promoting.promote(connection, limit))
         if promotion.count:
-            self._wake_up(None)
+            self._news.tell(None)
         return promotion
 
     def orphans(self, limit: int) -> list[Job]:
@@ -228,8 +241,8 @@ class SqlStorageProvider(StorageProvider):
 
     def save_recurring(self, job: RecurringJob, withdrawn: Sequence[JobUpdate] = ()) -> bool:
         saved = self._database.write(lambda connection: self._recurring.save(connection, job, withdrawn))
-        if saved and self._is_soon(job.look_at):
-            self._wake_up({TIMETABLE})
+        if saved:
+            self._news.tell_of_times([job.look_at])
         return saved
 
     def delete_recurring(self, recurring_job_id: str, version: int, withdrawn: Sequence[JobUpdate] = ()) -> bool:
@@ -252,7 +265,7 @@ class SqlStorageProvider(StorageProvider):
         made: set[JobId] = set()
         for start in range(0, len(firings), CHUNK):
             jobs = self._database.write(partial(self._firing.fire, firings=firings[start : start + CHUNK]))
-            self._wake_up(self._news_of(jobs))
+            self._news.tell_of(jobs)
             made.update(job.id for job in jobs)
         return frozenset(made)
 
@@ -359,26 +372,10 @@ class SqlStorageProvider(StorageProvider):
     def timetable_listener(self) -> Listener:
         return self.listener({TIMETABLE})
 
-    def _news_of(self, jobs: Iterable[NewJob]) -> set[str]:
-        """What there is to tell of new jobs."""
-        news = set()
-        for job in jobs:
-            if job.state is JobState.ENQUEUED:
-                news.add(job.queue)
-            elif job.state is JobState.SCHEDULED and self._is_soon(job.run_at):
-                news.add(TIMETABLE)
-        return news
-
-    def _is_soon(self, moment: datetime | None) -> bool:
-        """Whether a moment comes before anybody looks at the timetable by himself. A hint, by the clock of this machine."""
-        now = (self._dialect.clock or SystemClock()).now()
-        return moment is not None and moment - now < _SOON
-
     def _wake_up(self, queues: Queues) -> None:
         """Tell everybody that jobs were enqueued."""
-        if queues is None or queues:
-            self._wake_ups.ring(queues)
-            self._dialect.tell_others(queues)
+        self._wake_ups.ring(queues)
+        self._dialect.tell_others(queues)
 
     # -- forks
 

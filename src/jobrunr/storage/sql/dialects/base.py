@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from jobrunr.clock import Clock
+from jobrunr.errors import BindError
 from jobrunr.storage.sql.column_types import UtcTime
 from jobrunr.storage.sql.presence import SqlPresence
 from jobrunr.storage.sql.tables import Tables
@@ -39,6 +40,8 @@ Run = Callable[[Connection, Mapping[str, Any]], int]
 
 _TABLES = ("jobs", "job_counts", "job_labels", "servers")
 """What statements in a database's own words can name."""
+
+AUTOCOMMIT = ("this connection commits every statement (AUTOCOMMIT)", "Use one with another isolation level.")
 
 
 class Trouble(Enum):
@@ -126,6 +129,20 @@ class Dialect(ABC):
     def writing_once(self) -> AbstractContextManager[Connection]:
         """For what is one statement on some databases: there without BEGIN and COMMIT around it, a transaction on others."""
         return self.writing()
+
+    def check_transactional(self, connection: Connection) -> None:
+        """Refuse a connection of a caller that commits every statement.
+
+        Raises:
+            BindError: it does.
+        """
+        driver: Any = connection.connection.dbapi_connection
+        ask = getattr(driver, "get_autocommit", None)  # as MySQL's drivers have it; others have an attribute
+        if ask() if callable(ask) else getattr(driver, "autocommit", False) is True:
+            raise BindError(*AUTOCOMMIT)
+
+    def begin_to_write(self, connection: Connection) -> None:
+        """Begin to write on a connection of a caller."""
 
     @contextmanager
     def unhurried(self) -> Iterator[Connection]:

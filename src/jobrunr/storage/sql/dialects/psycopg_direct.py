@@ -20,12 +20,14 @@ class DirectStatement:
     Arguments:
         dialect: SQLAlchemy's, of psycopg.
         statement: with named parameters.
-        prepare: whether the server is to prepare it, and keep a plan for all parameters; None leaves that to the connection.
+        prepare: whether the server is to prepare it, and keep a plan for all parameters; None leaves that to the connection,
+            as it is left to those of another engine.
     """
 
     def __init__(self, dialect: SqlalchemyDialect, statement: TextClause, *, prepare: bool | None) -> None:
         self._dialect: Any = dialect
         self._compiled = statement.compile(dialect=dialect)
+        self._statement = statement
         self._text = str(self._compiled)
         self._is_whole = not any(bind.callable for bind in self._compiled.binds.values())
         self._prepare = prepare
@@ -36,13 +38,16 @@ class DirectStatement:
         Raises:
             DBAPIError: as SQLAlchemy would.
         """
+        if connection.dialect.driver != self._dialect.driver:  # somebody else's
+            return len(connection.execute(self._statement, parameters).all())
+        prepare = self._prepare if connection.dialect is self._dialect else None
         values = parameters if self._is_whole else self._compiled.construct_params(parameters)
         cursor = connection.info.get(_CURSOR)
         try:
             if cursor is None:
                 driver: Any = connection.connection.dbapi_connection  # psycopg's own, and there when it was detached, too
                 cursor = connection.info[_CURSOR] = driver.cursor()
-            count: int = cursor.execute(self._text, values, prepare=self._prepare).rowcount
+            count: int = cursor.execute(self._text, values, prepare=prepare).rowcount
         except self._dialect.loaded_dbapi.Error as error:
             self._raise(error, connection)
         return count

@@ -32,10 +32,10 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from jobrunr.clock import Clock, SystemClock
-from jobrunr.errors import StorageSetupError, StorageUnavailableError
+from jobrunr.errors import BindError, StorageSetupError, StorageUnavailableError
 from jobrunr.storage.sql.column_types import IdList
 from jobrunr.storage.sql.deadlines import DeadlinePool, seconds_left
-from jobrunr.storage.sql.dialects.base import Dialect, Trouble
+from jobrunr.storage.sql.dialects.base import AUTOCOMMIT, Dialect, Trouble
 from jobrunr.storage.sql.dialects.sqlite_presence import LockedFile, absent, remove
 from jobrunr.storage.sql.presence import SqlPresence
 from jobrunr.storage.sql.tables import Tables
@@ -65,7 +65,8 @@ def refuse_schema(schema: str | None) -> None:
         raise StorageSetupError("SQLite has no schemas. Use another file, or another table prefix.")
 
 
-def _path(url: URL) -> Path:
+def path_of(url: URL) -> Path:
+    """The file that a URL names."""
     return Path(str(url.database).removeprefix("file:").partition("?")[0]).absolute()
 
 
@@ -83,7 +84,7 @@ def check_place(url: URL, mounts: str | None = None) -> None:
             "A SQLite database in memory is seen by one connection only, so no worker would see its jobs. "
             "Use memory:// for jobs that live as long as this process, or sqlite:///jobs.db for a file."
         )
-    path = _path(url)
+    path = path_of(url)
     if not path.parent.is_dir():
         raise StorageSetupError(
             f"The folder {path.parent} of the SQLite database {path.name} does not exist. Make it first."
@@ -194,6 +195,17 @@ class SqliteDialect(Dialect):
             else:
                 return
 
+    def begin_to_write(self, connection: Connection) -> None:
+        """Differs because the driver begins nothing before a savepoint; to release an outermost one is to commit."""
+        if not connection.in_transaction():
+            connection.begin()
+        driver: Any = connection.connection.dbapi_connection
+        if driver.in_transaction:
+            return
+        if driver.isolation_level is None:  # neither the driver nor the application has begun when it was time to
+            raise BindError(*AUTOCOMMIT)
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
     def among(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
         ids = func.json_each(bindparam("ids", type_=IdList)).table_valued("value")
         return column.in_(select(ids.c.value))
@@ -227,7 +239,7 @@ class SqliteDialect(Dialect):
 
     @property
     def _servers_folder(self) -> Path:
-        path = _path(self.engine.url)
+        path = path_of(self.engine.url)
         return path.with_name(f"{path.name}-servers")
 
     def start_anew_after_fork(self) -> None:
@@ -236,7 +248,7 @@ class SqliteDialect(Dialect):
 
     def exists(self) -> bool:
         check_place(self.engine.url)
-        return _path(self.engine.url).exists()
+        return path_of(self.engine.url).exists()
 
     def check(self, connection: Connection) -> None:
         check_place(self.engine.url)
