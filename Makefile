@@ -8,8 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 DEV    := $(VENV)/.dev
 PROGRAMS := --with chromium --with libfaketime --with spin
-# more than a small machine has processors: most tests wait for other processes
-PYTEST := pytest -n 4
+PYTEST := pytest -n 2
 
 # pyright would ask the registry for a newer version each time
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1

@@ -191,11 +191,11 @@ class TestLostConnections:
         default = 5432 if server.get_backend_name() == "postgresql" else 3306
         with (
             Proxy(server.host, server.port or default) as proxy,
-            SqlStorageProvider(server.set(port=proxy.port), timeout=SECOND) as cut_off,
+            SqlStorageProvider(server.set(port=proxy.port), timeout=4 * SECOND) as cut_off,
         ):
             assert cut_off.get(job.id) == job
             proxy.freeze()
-            with within(SECOND):
+            with within(4 * SECOND):
                 assert cut_off.get(job.id) == job
 
     def test_who_is_cut_off_without_a_word_in_a_transaction_does_not_keep_its_locks(
