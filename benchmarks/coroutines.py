@@ -11,7 +11,7 @@ from sqlalchemy import URL
 
 from benchmarks.databases import Database
 from benchmarks.jobs import noop
-from benchmarks.measurements import Sizes, bar_of, compare, side_by_side, stopwatch
+from benchmarks.measurements import Sizes, compare, figure_of, side_by_side, stopwatch
 from benchmarks.raw import Raw, Row
 from benchmarks.report import Figure
 
@@ -34,15 +34,7 @@ def from_coroutines(database: Database, sizes: Sizes) -> Iterator[Figure]:
             yield Figure(database=database.name, name=name, unit="jobs/s", ours=count / ours())
             return
         compared = compare(sizes.rounds, count, ours, lambda: asyncio.run(_pooled(url, raw, raw.rows(count))))
-    yield Figure(
-        database=database.name,
-        name=name,
-        unit="jobs/s",
-        ours=compared.ours,
-        raw=compared.raw,
-        ratio=compared.ratio,
-        bar=bar_of(database, "async"),
-    )
+    yield figure_of(database, name, "async", compared)
 
 
 async def _pooled(url: URL, raw: Raw, rows: list[Row]) -> float:

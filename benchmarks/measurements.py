@@ -117,7 +117,7 @@ def enqueue(database: Database, sizes: Sizes) -> Iterator[Figure]:
 
         ours(), theirs()  # the first ones make threads, prepare statements and fill caches
         compared = compare(sizes.rounds, count, ours, theirs)
-    yield _figure(database, "enqueue one by one", "enqueue", compared)
+    yield figure_of(database, "enqueue one by one", "enqueue", compared)
 
 
 def bulk(database: Database, sizes: Sizes) -> Iterator[Figure]:
@@ -135,7 +135,7 @@ def bulk(database: Database, sizes: Sizes) -> Iterator[Figure]:
 
         ours(), theirs()
         compared = compare(sizes.rounds, count, ours, theirs)
-    yield _figure(database, "enqueue in bulk", "bulk", compared)
+    yield figure_of(database, "enqueue in bulk", "bulk", compared)
 
 
 def drain_all(database: Database, sizes: Sizes) -> Iterator[Figure]:
@@ -163,7 +163,7 @@ def _drain(database: Database, sizes: Sizes, kind: str, function: Callable[[int]
             return watch.seconds
 
         compared = compare(sizes.rounds, count, ours, theirs)
-    yield _figure(database, f"drain {count:,} {kind}", "drain", compared)
+    yield figure_of(database, f"drain {count:,} {kind}", "drain", compared)
     cpu = median(drained.cpu for drained in drains) / count * 1e6
     yield Figure(database=database.name, name="  CPU of the worker", unit="µs a job", ours=cpu)
     memory = max(drained.peak_memory for drained in drains)
@@ -247,7 +247,8 @@ def stopwatch() -> Iterator[Stopwatch]:
     watch.seconds = time.perf_counter() - began
 
 
-def _figure(database: Database, name: str, bar: str, compared: Comparison) -> Figure:
+def figure_of(database: Database, name: str, bar: str, compared: Comparison) -> Figure:
+    """Ours in jobs a second, beside the raw driver."""
     return Figure(
         database=database.name,
         name=name,
