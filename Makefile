@@ -7,8 +7,11 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 DEV    := $(VENV)/.dev
-PROGRAMS := --with chromium --with libfaketime --with spin
-PYTEST := pytest -n 2
+SERVICES := tools/services.py --connections 200 --with chromium --with libfaketime --with spin --with pgbouncer
+PYTEST := pytest -n 3
+
+# Tests start hundreds of processes: each would compile all of us anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # pyright would ask the registry for a newer version each time
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -30,11 +33,11 @@ test: $(DEV) ## every test on everything that can be had: SQLite, PostgreSQL, Ma
 	@$(MAKE) --no-print-directory --keep-going test-compat test-all
 
 test-all: $(DEV)
-	@$(BIN)/python tools/services.py $(PROGRAMS) $(BIN)/python -m $(PYTEST) $(ARGS)
+	@$(BIN)/python $(SERVICES) $(BIN)/python -m $(PYTEST) $(ARGS)
 
 coverage: $(DEV) ## the same, and which lines and branches none of it runs (takes half as long again)
 	@$(BIN)/python -m coverage erase
-	@$(BIN)/python tools/services.py $(PROGRAMS) $(BIN)/python -m coverage run -m $(PYTEST) $(ARGS)
+	@$(BIN)/python $(SERVICES) $(BIN)/python -m coverage run -m $(PYTEST) $(ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report
 
@@ -88,7 +91,9 @@ $(RUNTIME): pyproject.toml | $(BIN)/python
 	@$(PIP) install --quiet --editable '.[dashboard]'
 	@touch $@
 
+# uv does in seconds what takes pip a minute. Where it cannot be had, or does not find packages where pip is told to, pip does.
 $(DEV): pyproject.toml | $(BIN)/python
 	@echo "Installing JobRunr and what its development needs ..."
-	@$(PIP) install --quiet --editable '.[dev]'
+	@{ $(PIP) install --quiet uv && $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[dev]'; } \
+		|| $(PIP) install --quiet --editable '.[dev]'
 	@touch $(RUNTIME) $@

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 from hypothesis import settings
@@ -37,10 +39,22 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if collection_path.suffix == ".py" and not collection_path.name.startswith("test_") else None
 
 
+def pytest_collection_finish() -> None:
+    """Nine thousand tests are a million objects, which the collector of garbage need not look at again and again."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
-def ready_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file_to_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite database with our tables and nothing in them. To copy it takes no time; to make the tables does."""
     file = tmp_path_factory.mktemp("ready") / "jobs.db"
     with SqlStorageProvider(f"sqlite:///{file}") as storage:
         storage.set_up()
+    file.chmod(0o444)
     return file
+
+
+@pytest.fixture
+def ready_file(file_to_copy: Path, tmp_path: Path) -> Path:
+    """The same for a test alone."""
+    return copyfile(file_to_copy, tmp_path / "ready.db")

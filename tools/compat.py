@@ -21,6 +21,7 @@ HERE = (sys.version_info.major, sys.version_info.minor)
 NEWEST_KNOWN = 16
 UNIT_TESTS = ("src", "tests/unit")
 TESTS = (*UNIT_TESTS, "tests/storage")
+UV = (sys.executable, "-m", "uv")
 
 
 class FailedError(Exception):
@@ -42,9 +43,19 @@ class Environment:
 
     def install(self) -> None:
         """Make the environment, unless it is there and pyproject.toml is still the same."""
-        stamp, wanted = self.folder / ".installed", sha256(PYPROJECT.read_bytes()).hexdigest()
-        if stamp.is_file() and stamp.read_text(encoding="ascii") == wanted:
+        stamp, digest = self.folder / ".installed", sha256(PYPROJECT.read_bytes()).hexdigest()
+        if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
             return
+        wanted = ["--editable", f"{ROOT}[test-units]", *self.versions]
+        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            run([*UV, "venv", "--quiet", "--python", self.python, str(self.folder)])
+            run([*UV, "pip", "install", "--quiet", "--python", str(self.folder / "bin" / "python"), *wanted])
+        except FailedError:  # there is no uv, or it does not find the packages where pip is told to look
+            self._install_with_pip(wanted)
+        stamp.write_text(digest, encoding="ascii")
+
+    def _install_with_pip(self, wanted: list[str]) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         here = str(self.folder / "bin" / "python")
         try:
@@ -53,9 +64,7 @@ class Environment:
             shutil.rmtree(self.folder, ignore_errors=True)
             run([self.python, "-m", "venv", "--without-pip", str(self.folder)])
             run([sys.executable, "-m", "pip", "--python", here, "install", "--quiet", "pip"])
-        pip = [here, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile"]
-        run([*pip, "--editable", f"{ROOT}[test]", *self.versions])
-        stamp.write_text(wanted, encoding="ascii")
+        run([here, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile", *wanted])
 
     def test(self) -> bool:
         print(f"On {self.name}:", flush=True)
@@ -70,7 +79,8 @@ def lowest_versions() -> tuple[str, ...]:
     """The lower bounds of pyproject.toml for what users install, as exact versions."""
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *(one for extra in extras if extra not in ("test", "dev") for one in extras[extra])]
+    for_users = extras.keys() - {"test-units", "test", "dev"}
+    wanted = [*project["dependencies"], *(one for extra in sorted(for_users) for one in extras[extra])]
     return tuple(one.replace(">=", "==") for one in wanted if not one.startswith("jobrunr["))
 
 

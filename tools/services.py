@@ -1,12 +1,12 @@
 """Run a command with the databases that the test-suite wants, and say at the end which could not be had.
 
-    python tools/services.py --with chromium --with spin python -m pytest
+    python tools/services.py --connections 200 --with chromium --with spin python -m pytest
 
 For each database, the first of these that works: the SQLAlchemy URL in JOBRUNR_TEST_POSTGRESQL or JOBRUNR_TEST_MARIADB;
-the server at the usual local address; a server of our own, started from the programs on this machine, which are installed
-with apt when we are root; a container of Docker Compose. The command finds the URLs in these two variables. The database
-inside a local server is made for this run and dropped after it; what was started is stopped. With CI=true, a missing
-database is a failure.
+the server at the usual local address, if it admits as many connections as --connections says; a server of our own, started
+from the programs on this machine, which are installed with apt when we are root; a container of Docker Compose. The command
+finds the URLs in these two variables. The database inside a local server is made for this run and dropped after it; what
+was started is stopped. With CI=true, a missing database is a failure.
 
 Programs that the command needs besides are named with --with: those of this machine, or installed with apt. The command
 finds the path of the Chromium in JOBRUNR_TEST_BROWSER.
@@ -24,7 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -38,6 +38,8 @@ IS_ROOT = os.geteuid() == 0
 ON_CI = os.environ.get("CI") == "true"
 COMPOSE = ["docker", "compose", "--file", str(Path(__file__).with_name("compose.yaml"))]
 PATIENCE = 60.0
+CONNECTIONS = 300
+"""How many a server of our own admits."""
 BROWSER_VARIABLE = "JOBRUNR_TEST_BROWSER"
 
 
@@ -58,6 +60,8 @@ class Database:
     """Its name in compose.yaml."""
     own_server: Callable[[Path, int], list[list[str]]]
     """The commands that prepare and run a server of our own in a folder and on a port; the last one stays."""
+    connections: int = 0
+    """How many one that answers locally must admit."""
 
 
 # -- servers of our own
@@ -69,7 +73,7 @@ def postgresql_server(folder: Path, port: int) -> list[list[str]]:
     if postgres is None:
         raise UnavailableError("its programs are not on this machine")
     initdb = str(Path(postgres).with_name("initdb"))
-    settings = ["-F", "-p", str(port), "-k", str(folder), "-h", "127.0.0.1", "-c", "max_connections=200"]
+    settings = ["-F", "-p", str(port), "-k", str(folder), "-h", "127.0.0.1", "-c", f"max_connections={CONNECTIONS}"]
     return [
         [initdb, "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"],
         [postgres, "-D", str(folder / "data"), *settings],
@@ -85,7 +89,7 @@ def mariadb_server(folder: Path, port: int) -> list[list[str]]:
     listen = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}"]
     return [
         [install, "--no-defaults", data, "--auth-root-authentication-method=normal", "--skip-test-db"],
-        [mariadbd, "--no-defaults", data, *listen, "--max-connections=200"],
+        [mariadbd, "--no-defaults", data, *listen, f"--max-connections={CONNECTIONS}"],
     ]
 
 
@@ -127,12 +131,16 @@ def from_variable(database: Database, stack: ExitStack) -> URL:
 
 
 def at_local_address(database: Database, stack: ExitStack) -> URL:
+    nobody = f"nothing answers at {database.local[0].host}:{database.local[0].port} as one of the usual users"
     for url in database.local:
         try:
-            return stack.enter_context(own_database(url))
+            admitted = int(ask(url, "SHOW max_connections" if is_postgresql(url) else "SELECT @@max_connections"))
+            if admitted >= database.connections:
+                return stack.enter_context(own_database(url))
         except UnavailableError:
             continue
-    raise UnavailableError(f"nothing answers at {database.local[0].host}:{database.local[0].port} as one of the usual users")
+        nobody = f"the one at {url.host}:{url.port} admits {admitted} connections, and {database.connections} are wanted"
+    raise UnavailableError(nobody)
 
 
 def on_our_own_server(database: Database, stack: ExitStack) -> URL:
@@ -198,8 +206,17 @@ def spin() -> str | None:
     return shutil.which("spin")
 
 
+def pgbouncer() -> str | None:
+    return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PROGRAMS: dict[str, Callable[[], str | None]] = {"chromium": chromium, "libfaketime": libfaketime, "spin": spin}
+PROGRAMS: dict[str, Callable[[], str | None]] = {
+    "chromium": chromium,
+    "libfaketime": libfaketime,
+    "spin": spin,
+    "pgbouncer": pgbouncer,
+}
 """Where each is on this machine, by the name of its package."""
 
 
@@ -219,12 +236,14 @@ def find_program(package: str) -> str:
 
 
 def ask_version(url: URL) -> str:
+    return re.sub(r"-.*| .*", "", ask(url, "SHOW server_version" if is_postgresql(url) else "SELECT version()"))
+
+
+def ask(url: URL, statement: str) -> str:
     engine = create_engine(url, poolclass=NullPool)
     try:
         with engine.connect() as connection:
-            return re.sub(
-                r"-.*| .*", "", connection.scalar(text("SHOW server_version" if is_postgresql(url) else "SELECT version()"))
-            )
+            return str(connection.scalar(text(statement)))
     except SQLAlchemyError as error:
         raise UnavailableError(f"{url} does not answer: {str(error.__cause__ or error).splitlines()[0]}") from error
 
@@ -360,15 +379,18 @@ def run(command: list[str], env: dict[str, str] | None = None) -> str:
 
 
 def main(command: list[str]) -> int:
-    programs = []
-    while command[0] == "--with":
-        programs.append(command[1])
+    programs, connections = [], 0
+    while command[0] in ("--with", "--connections"):
+        if command[0] == "--with":
+            programs.append(command[1])
+        else:
+            connections = int(command[1])
         command = command[2:]
     found, missing, environ = ["memory", "SQLite"], [], dict(os.environ)
     with ExitStack() as stack:
         for database in DATABASES:
             try:
-                url = find(database, stack)
+                url = find(replace(database, connections=connections), stack)
             except UnavailableError as reason:
                 missing.append(f"{database.name} was NOT tested: {reason}. Set {database.variable} to a SQLAlchemy URL.")
                 environ.pop(database.variable, None)

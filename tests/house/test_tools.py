@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,3 +70,13 @@ class TestLinks:
 def test_an_address_where_nothing_answers_is_no_service() -> None:
     with pytest.raises(services.UnavailableError, match="does not answer"):
         services.ask_version(make_url("mariadb+pymysql://root@127.0.0.1:1/mysql"))
+
+
+@pytest.mark.parametrize("database", services.DATABASES, ids=lambda database: database.name)
+def test_a_local_server_that_admits_too_few_is_left_alone(database: services.Database) -> None:
+    if database.variable not in os.environ:
+        pytest.skip(f"needs {database.name}")
+    small = replace(database, local=(make_url(os.environ[database.variable]),), connections=1_000_000)
+
+    with ExitStack() as stack, pytest.raises(services.UnavailableError, match="connections, and 1000000 are wanted"):
+        services.at_local_address(small, stack)
