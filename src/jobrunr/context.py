@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import sys
 import threading
-import traceback
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from jobrunr.backoff import Backoff
 from jobrunr.clock import Clock
-from jobrunr.errors import JobCancelledError, MetadataError, NoCurrentJobError, StorageUnavailableError
+from jobrunr.errors import (
+    JobCancelledError,
+    MetadataError,
+    NoCurrentJobError,
+    OwnTransactionError,
+    StorageUnavailableError,
+)
 from jobrunr.ids import JobId
+from jobrunr.job_log import JobLog
+from jobrunr.job_transaction import JobTransaction
 from jobrunr.jobs import ANYTHING, Job, decode_stored
 from jobrunr.json_values import NotStorableError, find_difference, to_strict_json
 from jobrunr.progress import PROGRESS, ProgressBar
 from jobrunr.states import JobState
-from jobrunr.texts import shortened, storable
+from jobrunr.texts import storable
 
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+S = TypeVar("S")
 T = TypeVar("T")
 
 METADATA = "metadata."
@@ -34,12 +43,6 @@ MAX_VALUE_SIZE = 2**16
 """Bytes of JSON that a value of a job's metadata may take."""
 MAX_KEYS = 1000
 """So many keys a job's metadata may have."""
-
-MAX_LOGGED_TRACEBACK_SIZE = 4096
-"""Bytes of a traceback in a line of the log; the middle of a longer one is left out."""
-
-ExceptionToLog = BaseException | bool | None
-"""True for the one that is being handled."""
 
 
 class RunJournal(Protocol):
@@ -58,11 +61,22 @@ class RunJournal(Protocol):
         ...
 
 
+Transactions = Callable[["JobContext", Job, Callable[..., Any] | None], JobTransaction[Any]]
+"""Begins a transaction in which the job of a context ends; sessions are made by the last argument."""
+
+
 class JobContext:
     """The running job, as seen from inside. Get it with `current_job()`."""
 
-    def __init__(self, job: Job, journal: RunJournal, clock: Clock) -> None:
+    has_ended = False
+    """Whether its success is written in a transaction of its own, or is being committed just now. Set by the server."""
+
+    is_inside: JobTransaction[Any] | None = None
+    """The transaction of its own that it is in. Set by the server."""
+
+    def __init__(self, job: Job, journal: RunJournal, clock: Clock, transactions: Transactions | None = None) -> None:
         self._job = job
+        self._transactions = transactions
         self._journal = journal
         self._clock = clock
         self._cancelled = False
@@ -144,7 +158,7 @@ class JobContext:
     def log(self) -> JobLog:
         """Writes lines that are kept with the job."""
         if self._log is None:
-            self._log = JobLog(self)
+            self._log = JobLog(self._log_line)
         return self._log
 
     @property
@@ -169,6 +183,42 @@ class JobContext:
         """
         key = f"{PROGRESS}{self.attempt}"
         return ProgressBar(items, total, lambda value: self._journal.put(self._job, key, value))
+
+    @overload
+    def transaction(self, /) -> JobTransaction[Session]: ...
+    @overload
+    def transaction(self, sessions: Callable[..., S], /) -> JobTransaction[S]: ...
+    def transaction(self, sessions: Callable[..., Any] | None = None, /) -> JobTransaction[Any]:
+        """A block that is the end of the job: what it writes with its session and the SUCCEEDED of the job are one commit.
+
+        If the job is not ours any more at its end, everything is rolled back and the job leaves with `JobCancelledError`.
+        After any other exception, everything is rolled back and the job fails as usual. The block is on the database of the
+        storage, in a function that runs in a thread of a server. What the function does behind it is its own business.
+
+        Arguments:
+            sessions: a subclass of `Session` of SQLAlchemy, or a `sessionmaker`, to use instead of `Session`.
+
+        Raises:
+            OwnTransactionError: jobs are not kept in a SQL database, or the block is in a coroutine or in a job process.
+            StorageUnavailableError: the storage does not answer.
+
+        >>> def charge(customer: int, cents: int) -> None:
+        ...     with current_job().transaction() as session:
+        ...         session.add(Payment(customer=customer, cents=cents))
+        """
+        if self._transactions is None:
+            why = "it does not run in a thread of a server"
+            raise OwnTransactionError(why, 'Leave out execution="process"; in a test, use drain() and a SQL database.')
+        return self._transactions(self, self._job, sessions)
+
+    def writes_into(self, journal: RunJournal) -> bool:
+        """Whether what it logs is kept there."""
+        return self._journal is journal
+
+    def end(self) -> None:
+        """The job has ended in its own transaction: what is logged and put from now on is not kept. Called by the server."""
+        self.has_ended = True
+        self._journal = _Closed(self._journal)
 
     @property
     def is_cancelled(self) -> bool:
@@ -195,6 +245,9 @@ class JobContext:
         with _cancelling:
             return _cancelling.wait_for(lambda: self._cancelled, seconds)
 
+    def _log_line(self, level: int, text: str) -> None:
+        self._journal.log(self._job, self._clock.now(), level, text)
+
     def _read(self) -> dict[str, str]:
         """What is kept with the job. Waits for a storage that is away, unless a loop would stand still meanwhile."""
         backoff = Backoff()
@@ -202,63 +255,23 @@ class JobContext:
             try:
                 return self._journal.read(self._job)
             except StorageUnavailableError:
-                if _is_on_loop():
+                if is_on_loop():
                     raise
                 if self.wait_cancelled(backoff.next()):
                     raise JobCancelledError(self.id) from None
 
 
-class JobLog:
-    """Writes lines that are kept with the job, attempt by attempt. Arguments are those of the module ``logging``."""
+class _Closed:
+    """The journal of a run that has ended."""
 
-    def __init__(self, context: JobContext) -> None:
-        self._context = context
+    def __init__(self, journal: RunJournal) -> None:
+        self.read = journal.read
 
-    def debug(self, message: object, *args: object, exc_info: ExceptionToLog = None) -> None:
-        self.log(logging.DEBUG, message, *args, exc_info=exc_info)
+    def log(self, job: Job, at: datetime, level: int, message: str) -> None:
+        """It is too late."""
 
-    def info(self, message: object, *args: object, exc_info: ExceptionToLog = None) -> None:
-        self.log(logging.INFO, message, *args, exc_info=exc_info)
-
-    def warning(self, message: object, *args: object, exc_info: ExceptionToLog = None) -> None:
-        self.log(logging.WARNING, message, *args, exc_info=exc_info)
-
-    def error(self, message: object, *args: object, exc_info: ExceptionToLog = None) -> None:
-        self.log(logging.ERROR, message, *args, exc_info=exc_info)
-
-    def exception(self, message: object, *args: object, exc_info: ExceptionToLog = True) -> None:
-        """An error, with the traceback of the exception that is being handled."""
-        self.error(message, *args, exc_info=exc_info)
-
-    def critical(self, message: object, *args: object, exc_info: ExceptionToLog = None) -> None:
-        self.log(logging.CRITICAL, message, *args, exc_info=exc_info)
-
-    def log(self, level: int, message: object, *args: object, exc_info: ExceptionToLog = None) -> None:
-        context = self._context
-        text = _filled_in(str(message), args)
-        error = sys.exception() if exc_info is True else exc_info
-        if isinstance(error, BaseException):
-            text = f"{text}\n{_traceback_of(error)}"
-        context._journal.log(context._job, context._clock.now(), level, text)  # noqa: SLF001 - one thing in two classes
-
-
-def _filled_in(message: str, args: tuple[object, ...]) -> str:
-    """A message with its arguments. One that they do not fit is kept beside them: a job does not fail for what it says."""
-    if not args:
-        return message
-    values: object = args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
-    try:
-        return message % values
-    except Exception:  # noqa: BLE001 - the arguments are user code: their formatting can raise anything
-        return f"{message} {args!r}"
-
-
-def _traceback_of(error: BaseException) -> str:
-    try:
-        text = "".join(traceback.format_exception(error)).rstrip()
-    except Exception:  # noqa: BLE001 - the exception is user code: to show it can raise anything
-        text = f"{type(error).__qualname__}: (its traceback cannot be shown)"
-    return shortened(storable(text), MAX_LOGGED_TRACEBACK_SIZE)
+    def put(self, job: Job, key: str, value: str) -> None:
+        """It is too late."""
 
 
 class JobMetadata(MutableMapping[str, Any]):
@@ -326,7 +339,7 @@ class JobMetadata(MutableMapping[str, Any]):
         self._context._journal.put(self._context._job, METADATA + key, value)  # noqa: SLF001
 
 
-def _is_on_loop() -> bool:
+def is_on_loop() -> bool:
     """Whether other coroutines wait for what is done here."""
     try:
         asyncio.get_running_loop()
@@ -349,6 +362,11 @@ _cancelling = threading.Condition()
 """One for all jobs: cancelling is rare, and a condition for each would cost more than the rest of its context."""
 
 _current: ContextVar[JobContext] = ContextVar("jobrunr_current_job")
+
+
+def present_context() -> JobContext | None:
+    """That of the job that runs in this thread or task, if one does."""
+    return _current.get(None)
 
 
 def current_job() -> JobContext:
@@ -376,25 +394,3 @@ def running(context: JobContext) -> Iterator[JobContext]:
         yield context
     finally:
         _current.reset(token)
-
-
-class JobLogHandler(logging.Handler):
-    """Keeps what a job logs with the standard library with the job, besides wherever else it goes.
-
-    Arguments:
-        journal: whose runs count; two servers in one process must not write each line twice.
-        level: lines below it are left out.
-    """
-
-    def __init__(self, journal: RunJournal, level: int | str) -> None:
-        super().__init__(level)
-        self._journal = journal
-
-    def emit(self, record: logging.LogRecord) -> None:
-        context = _current.get(None)
-        if context is None or context._journal is not self._journal or record.name.startswith("jobrunr."):  # noqa: SLF001
-            return
-        try:
-            context.log.log(record.levelno, "%s", self.format(record))
-        except Exception:  # noqa: BLE001 - as every handler of the standard library does
-            self.handleError(record)

@@ -288,6 +288,13 @@ class NoInstanceError(CannotRunError):
         )
 
 
+class OwnTransactionError(CannotRunError):
+    """A job cannot end in a transaction of its own (``current_job().transaction()``)."""
+
+    def __init__(self, why: str, instead: str) -> None:
+        super().__init__(f"This job cannot end in a transaction of its own: {why}. {instead}")
+
+
 class ArgumentsUnreadableError(CannotRunError):
     """The stored arguments are nothing that the function could be called with."""
 
@@ -322,6 +329,17 @@ class StorageUnavailableError(StorageError):
 
     def __init__(self, where: str, why: str) -> None:
         super().__init__(f"The storage {where} is not available: {why}")
+
+
+class TablesLeftError(StorageUnavailableError):
+    """Tables that should be gone could not be dropped, and somebody has to do that by hand."""
+
+    def __init__(self, where: str, tables: Iterable[str]) -> None:
+        super().__init__(
+            where,
+            f"tables that were made for a while could not be dropped. Drop them when it is there again: "
+            f"{' '.join(f'DROP TABLE IF EXISTS {table};' for table in tables)}",
+        )
 
 
 class StorageSetupError(StorageError):

@@ -67,6 +67,11 @@ def parameters_of(function: Callable[..., Any], signature: Signature) -> list[St
     return [_parameter(parameter, hints, source) for parameter in signature.parameters.values()]
 
 
+def type_of(parameter: Parameter, function: Callable[..., Any]) -> Any:
+    """What the annotation of a parameter says; None when it says nothing, or nothing that can be found."""
+    return _hints_alone(parameter, _annotated(function)).get(parameter.name)
+
+
 def _parameter(parameter: Parameter, hints: dict[str, Any], source: Any) -> StoredParameter:
     annotation, trouble = _usable(parameter, hints, source)
     key = key_of(parameter)

@@ -20,6 +20,7 @@ from jobrunr.errors import (
     TargetNotOfferedError,
     WrongSettingError,
 )
+from jobrunr.job_transaction import JobTransaction
 from jobrunr.module_places import ModulePlace, is_within, place_of
 from jobrunr.options import JobOptions, options_of
 from jobrunr.serialization import ArgumentCodec
@@ -71,6 +72,17 @@ class Runnable:
         assert self.owner is not None
         bound: Callable[..., Any] = getattr(activator(self.owner), self.target.rpartition(".")[2])
         return bound
+
+    def bind_in_job(
+        self, activator: JobActivator, transaction: Callable[[type[Any]], JobTransaction[Any]]
+    ) -> Callable[..., Any]:
+        """The same in a job that runs: a function with a parameter for the session of the job's own transaction gets it.
+
+        Arguments:
+            transaction: begins it.
+        """
+        call = self.bind(activator)
+        return call if self.codec.session is None else self.codec.session.fill(call, transaction)
 
 
 class JobRegistry:
@@ -208,7 +220,13 @@ class JobRegistry:
             raise JobRefusedError(
                 f"{target} is a generator: calling it runs nothing of it. Enqueue a function that consumes it."
             )
-        return _runnable(target, definition)
+        runnable = _runnable(target, definition)
+        if runnable.is_coroutine and runnable.codec.session is not None:
+            raise JobRefusedError(
+                f"{target} is a coroutine function, and its parameter {runnable.codec.session.name!r} wants a session that "
+                f"would hold up all other coroutines. Make it a function, or leave out the parameter."
+            )
+        return runnable
 
     # -- from a text
 

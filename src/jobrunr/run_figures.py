@@ -78,6 +78,7 @@ class RunFigures:
 
 
 def _of(known: dict[str, T], name: str, make: type[T]) -> T:
-    if name not in known and len(known) >= MOST_NAMES:
-        name = OTHER
-    return known.setdefault(name, make())
+    found = known.get(name)
+    if found is not None:
+        return found
+    return known.setdefault(OTHER if len(known) >= MOST_NAMES else name, make())

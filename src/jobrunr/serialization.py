@@ -24,6 +24,7 @@ from jobrunr.errors import (
 )
 from jobrunr.json_values import NotStorableError, decoder_of, find_difference, may_hide_trouble, to_json, to_strict_json
 from jobrunr.parameters import VAR_KEYWORD, VAR_POSITIONAL, StoredParameter, key_of, parameters_of, signature_of
+from jobrunr.session_parameter import session_parameter_of
 
 DEFAULT_MAX_SIZE = 1024 * 1024
 """Bytes of JSON that arguments, and a result, may take unless the settings say otherwise."""
@@ -55,13 +56,20 @@ class ArgumentCodec:
         parameters = list(signature.parameters.values())
         if is_method and parameters and parameters[0].kind in _POSITIONAL:
             signature = signature.replace(parameters=parameters[1:])
+        self.session = session_parameter_of(function, signature)
+        """The parameter in which the function gets the session of the job's own transaction, if there is one."""
+        if self.session is not None:
+            others = [parameter for name, parameter in signature.parameters.items() if name != self.session.name]
+            signature = signature.replace(parameters=others)
         self.signature = signature
-        """Of the call: without the instance, where there is one."""
+        """Of the call: without the instance and the session, where there are any."""
         self._parameters = parameters_of(function, signature)
         self._decoder = _decoder_of(self._parameters)
         self._plain_types = {parameter.key: parameter.plain_types for parameter in self._parameters}
         self._positional = tuple(p.key for p in self._parameters if p.kind in _POSITIONAL)
         self._by_name = frozenset(p.key for p in self._parameters if p.kind in _BY_NAME)
+        self._no_others = self._by_name if self.session is None else self._by_name | {self.session.name}
+        """Names that cannot be among the ``**kwargs``."""
         self.positional_only = frozenset(p.key for p in self._parameters if p.kind is Parameter.POSITIONAL_ONLY)
         """Parameters that cannot be passed by name."""
         self._required = frozenset(p.key for p in self._parameters if p.is_required)
@@ -97,10 +105,14 @@ class ArgumentCodec:
         call.update(kwargs)
         if len(call) == len(args) + len(kwargs) and self._required <= call.keys() and kwargs.keys() <= self._by_name:
             return call
+        if self.session is not None and self.session.name in kwargs:
+            raise ArgumentError(self._target, f"nobody passes {self.session.name!r}: the job gets it when it runs.")
         try:  # something is wrong, or there are *args and **kwargs
             bound = self.signature.bind(*args, **kwargs).arguments
         except TypeError as error:
-            raise ArgumentError(self._target, f"{error}. Its parameters are {self.signature}.") from None
+            unclear = [p for p in self._parameters if p.trouble and p.is_required and p.key not in call]
+            advice = "".join(f" Parameter {p.key!r}: {_advice(p)}" for p in unclear)
+            raise ArgumentError(self._target, f"{error}. Its parameters are {self.signature}.{advice}") from None
         stored = {key_of(self.signature.parameters[name]): value for name, value in bound.items()}
         if VAR_POSITIONAL in stored:
             stored[VAR_POSITIONAL] = list(stored[VAR_POSITIONAL])
@@ -166,7 +178,7 @@ class ArgumentCodec:
             ):
                 kwargs[parameter.key] = value
             elif parameter.kind is Parameter.VAR_KEYWORD:
-                self._refuse_twice(value.keys() & self._by_name)
+                self._refuse_twice(value.keys() & self._no_others)
                 kwargs.update(value)
             elif left_out:
                 raise ArgumentsMisfitError(self._target, f"parameter {left_out!r} is missing before {parameter.key!r}")

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import assert_type
 from uuid import uuid4
 
+from sqlalchemy.orm import Session
+
 from jobrunr import (
     ExponentialBackoff,
     FixedDelays,
@@ -53,6 +55,10 @@ def clean_up(days: int) -> None: ...
 @job(name="Report for {0}", retries=3, labels=["reports"], retry=ExponentialBackoff(base=2), no_retry_on=[ValueError])
 def report(year: int) -> str:
     return str(year)
+
+
+def charge(session: Session, cents: int) -> str:
+    return f"{session} {cents}"
 
 
 class MailService:
@@ -132,6 +138,18 @@ def methods() -> None:
     jobs.enqueue(MailService.of_everybody, "all")  # wrong: not a number
     jobs.enqueue(MailService.check, 42)  # wrong: not a text
     jobs.enqueue(MailService.ping, "often")  # wrong: not a number
+
+
+def functions_with_a_session() -> None:
+    jobs.enqueue(charge, 1990)
+    jobs.enqueue(charge, cents=1990)
+    jobs.schedule(timedelta(hours=1), charge, 1990)
+    jobs.schedule_recurrently("daily", charge, 1990)
+    jobs.enqueue_many(charge, [1, 2])
+
+    jobs.enqueue(charge)  # wrong: an argument is missing
+    jobs.enqueue(charge, "much")  # wrong: not a number
+    jobs.enqueue_many(charge, ["much"])  # wrong: not a number
 
 
 def decorated_functions() -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from jobrunr import Job, current_job
-from jobrunr.context import MAX_LOGGED_TRACEBACK_SIZE, JobContext, JobLog
+from jobrunr.context import JobContext
 from jobrunr.errors import JobCancelledError, JobRunrError, MetadataError, StorageUnavailableError
+from jobrunr.job_log import MAX_LOGGED_TRACEBACK_SIZE, JobLog
 from jobrunr.testing import NotedJournal, job_context
 
 
