@@ -14,8 +14,9 @@ from jobrunr.scheduler.async_recurring_jobs import AsyncRecurringJobs
 from jobrunr.scheduler.awaited import Awaited, awaited, documented_by
 from jobrunr.scheduler.bulk import CHUNK, tell_stored
 from jobrunr.scheduler.coalescing_writer import CoalescingWriter
+from jobrunr.scheduler.in_transaction import InTransaction
 from jobrunr.scheduler.job_builder import JobCall
-from jobrunr.scheduler.job_scheduler import JobScheduler, Method, When
+from jobrunr.scheduler.job_scheduler import JobScheduler, Method, When, WithSession
 from jobrunr.scheduler.threads import Threads
 from jobrunr.schedules import ScheduleLike
 
@@ -30,7 +31,7 @@ def _configured(
 ) -> Callable[Concatenate[AsyncJobScheduler, P], AsyncJobScheduler]:
     @wraps(verb)
     def options(self: AsyncJobScheduler, /, *args: P.args, **kwargs: P.kwargs) -> AsyncJobScheduler:
-        return AsyncJobScheduler(verb(self._sync, *args, **kwargs), self._writer, self._threads)
+        return AsyncJobScheduler(verb(self._sync, *args, **kwargs), self._writer, self._threads, self._inside)
 
     return options
 
@@ -46,34 +47,54 @@ class AsyncJobScheduler(Awaited):
         scheduler: does the same without await.
         writer: stores what `enqueue` and `schedule` make.
         threads: where everything else is done.
+        inside: in place of both, when the scheduler is bound to a transaction.
     """
 
-    def __init__(self, scheduler: JobScheduler, writer: CoalescingWriter, threads: Threads) -> None:
-        super().__init__(scheduler, threads)
+    def __init__(
+        self,
+        scheduler: JobScheduler,
+        writer: CoalescingWriter,
+        threads: Threads,
+        inside: InTransaction | None = None,
+    ) -> None:
+        super().__init__(scheduler, inside or threads)
         self._sync = scheduler
         self._writer = writer
-        self.recurring = AsyncRecurringJobs(scheduler.recurring, threads)
+        self._threads = threads
+        self._inside = inside
+        self.recurring = AsyncRecurringJobs(scheduler.recurring, self._runner)
         """Looks at recurring jobs, and steers them."""
 
     options = _configured(JobScheduler.options)
+
+    @documented_by(JobScheduler.bind)
+    def bind(self, transaction: object) -> AsyncJobScheduler:
+        inside = InTransaction(transaction, self._sync._storage, self._threads)  # noqa: SLF001 - its other half
+        return AsyncJobScheduler(self._sync._bound_to(inside.storage), self._writer, self._threads, inside)  # noqa: SLF001
 
     # -- making jobs
 
     @overload
     async def enqueue(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
     @overload
-    async def enqueue(self, method: Method[P], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
+    async def enqueue(self, method: Method[P] | WithSession[P], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
     @documented_by(JobScheduler.enqueue)
     async def enqueue(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobId:
+        if self._inside is not None:
+            return await self._inside.run(self._sync.enqueue, function, *args, **kwargs)
         async with self._writer.room():
             return await self._store(self._sync._call(function, args, kwargs), None)  # noqa: SLF001 - its other half
 
     @overload
     async def schedule(self, when: When, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
     @overload
-    async def schedule(self, when: When, method: Method[P], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
+    async def schedule(
+        self, when: When, method: Method[P] | WithSession[P], /, *args: P.args, **kwargs: P.kwargs
+    ) -> JobId: ...
     @documented_by(JobScheduler.schedule)
     async def schedule(self, when: When, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobId:
+        if self._inside is not None:
+            return await self._inside.run(self._sync.schedule, when, function, *args, **kwargs)
         async with self._writer.room():
             return await self._store(self._sync._call(function, args, kwargs), when)  # noqa: SLF001 - its other half
 
@@ -83,13 +104,13 @@ class AsyncJobScheduler(Awaited):
     ) -> str: ...
     @overload
     async def schedule_recurrently(
-        self, schedule: ScheduleLike, method: Method[P], /, *args: P.args, **kwargs: P.kwargs
+        self, schedule: ScheduleLike, method: Method[P] | WithSession[P], /, *args: P.args, **kwargs: P.kwargs
     ) -> str: ...
     @documented_by(JobScheduler.schedule_recurrently)
     async def schedule_recurrently(
         self, schedule: ScheduleLike, function: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> str:
-        return await self._threads.run(self._sync.schedule_recurrently, schedule, function, *args, **kwargs)
+        return await self._runner.run(self._sync.schedule_recurrently, schedule, function, *args, **kwargs)
 
     @overload
     async def enqueue_many(
@@ -105,13 +126,15 @@ class AsyncJobScheduler(Awaited):
     async def enqueue_many(self, method: Callable[[S, T], Any], calls: Iterable[T] | AsyncIterable[T], /) -> list[JobId]: ...
     @documented_by(JobScheduler.enqueue_many)
     async def enqueue_many(self, function: Callable[..., Any], calls: Iterable[Any] | AsyncIterable[Any], /) -> list[JobId]:
+        if self._inside is not None and isinstance(calls, AsyncIterable):
+            calls = [call async for call in calls]  # all or none
         if not isinstance(calls, AsyncIterable):
-            return await self._threads.run(self._sync.enqueue_many, function, calls)
+            return await self._runner.run(self._sync.enqueue_many, function, calls)
         draft = self._sync._draft_for_many(function, calls)  # noqa: SLF001 - its other half
         ids: list[JobId] = []
         try:
             async for chunk in _chunks(calls):
-                ids += await self._threads.run(self._sync._store_chunk, draft, chunk, len(ids))  # noqa: SLF001
+                ids += await self._runner.run(self._sync._store_chunk, draft, chunk, len(ids))  # noqa: SLF001
         except BaseException as error:
             tell_stored(error, ids)
             raise
@@ -120,7 +143,7 @@ class AsyncJobScheduler(Awaited):
     async def _store(self, call: JobCall, when: When | None) -> JobId:
         filters = call.draft.filters
         if isinstance(when, CarbonAware | timedelta) or filters.listen_to("creating"):
-            new = await self._threads.run(self._make, call, when)
+            new = await self._runner.run(self._make, call, when)
         else:
             new = self._make(call, when)
         return await self._writer.store(new, filters)

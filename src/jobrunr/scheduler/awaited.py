@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from jobrunr.scheduler.in_transaction import InTransaction
 from jobrunr.scheduler.threads import Threads
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -14,16 +15,16 @@ R = TypeVar("R")
 
 
 class Awaited:
-    """Does what a sync object does, on threads.
+    """Does what a sync object does, on threads or in a transaction of the loop.
 
     Arguments:
         sync: the object.
-        threads: where its verbs wait for the database.
+        runner: where its verbs wait for the database.
     """
 
-    def __init__(self, sync: object, threads: Threads) -> None:
+    def __init__(self, sync: object, runner: Threads | InTransaction) -> None:
         self._sync_object = sync
-        self._threads = threads
+        self._runner = runner
 
 
 def awaited(verb: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]:
@@ -31,7 +32,7 @@ def awaited(verb: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any,
 
     @wraps(verb)
     async def call(self: Awaited, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self._threads.run(verb, self._sync_object, *args, **kwargs)
+        return await self._runner.run(verb, self._sync_object, *args, **kwargs)
 
     return call
 

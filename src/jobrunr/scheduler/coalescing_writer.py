@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import weakref
 from collections import defaultdict
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
+from jobrunr.forks import start_anew_after_forks
 from jobrunr.ids import JobId
 from jobrunr.jobs import NewJob
 from jobrunr.scheduler.bulk import CHUNK
@@ -100,7 +100,7 @@ class CoalescingWriter:
         self._storage = storage
         self._threads = threads
         self.start_anew_after_fork()
-        _all.add(self)
+        start_anew_after_forks(self)
 
     def start_anew_after_fork(self) -> None:
         """What the parent has in its inbox, the parent stores."""
@@ -215,14 +215,3 @@ def _copy(error: StorageUnavailableError) -> StorageUnavailableError:
     copy.__dict__.update(error.__dict__)
     copy.__cause__ = error
     return copy
-
-
-_all: weakref.WeakSet[CoalescingWriter] = weakref.WeakSet()
-
-
-def _start_anew_after_fork() -> None:
-    for writer in list(_all):
-        writer.start_anew_after_fork()
-
-
-os.register_at_fork(after_in_child=_start_anew_after_fork)

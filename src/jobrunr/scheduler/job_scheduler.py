@@ -12,7 +12,7 @@ from uuid import UUID
 
 from jobrunr.carbon import FORECAST, CarbonAware, choose_slot, known_at, read_kept
 from jobrunr.declarations import recurring_options
-from jobrunr.errors import OptionError, StorageError
+from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
 from jobrunr.jobs import Execution, NewJob
@@ -20,6 +20,7 @@ from jobrunr.options import JobOptions, RecurringOptions, read_timeout
 from jobrunr.recurring_job import Misfire
 from jobrunr.retries import RetryPolicy
 from jobrunr.scheduler.bulk import CHUNK, BulkWriter
+from jobrunr.scheduler.in_transaction import opened
 from jobrunr.scheduler.job_builder import JobBuilder, JobCall, JobDraft
 from jobrunr.scheduler.job_steering import JobSteering
 from jobrunr.scheduler.recurring_jobs import RecurringJobs
@@ -41,6 +42,12 @@ class Method(Protocol[P]):
     """
 
     def __call__(_method, self: Any, *args: P.args, **kwargs: P.kwargs) -> Any: ...  # noqa: N805 - `self` is the method's own
+
+
+class WithSession(Protocol[P]):
+    """A function that gets the session of the job's own transaction as its first parameter, called `session`."""
+
+    def __call__(_function, session: Any, *args: P.args, **kwargs: P.kwargs) -> Any: ...  # noqa: N805 - as above
 
 
 class JobScheduler(JobSteering):
@@ -157,20 +164,23 @@ class JobScheduler(JobSteering):
         when, that is committed. It commits nothing itself, and belongs to the thread of the transaction.
 
         Arguments:
-            transaction: a `Session`, `scoped_session` or `Connection` of SQLAlchemy, on the database of the storage.
+            transaction: on the database of the storage, a `Session`, `scoped_session` or `Connection` of SQLAlchemy, or a
+                connection of the driver that the storage uses, or of Django; for the `AsyncJobScheduler`, an
+                `AsyncSession`, `async_scoped_session` or `AsyncConnection`.
 
         Raises:
             BindError: the storage has no part in transactions, is another database, or the connection commits by itself.
             StorageError: the storage could not be opened, which is done on a connection of its own.
+
+        The `AsyncJobScheduler` looks at all of this when the first verb is awaited.
         """
-        try:
-            storage = self._storage()
-        except StorageError as error:
-            error.add_note("bind opens the storage beside your transaction. Open it before (jobrunr.storage), or migrate.")
-            raise
-        storage = storage.bound(transaction)
+        storage = opened(self._storage).bound(transaction)
+        return self._bound_to(lambda: storage)
+
+    def _bound_to(self, storage: Callable[[], StorageProvider]) -> JobScheduler:
+        """The same over a storage inside a transaction."""
         other = copy(self)
-        other._storage = lambda: storage  # noqa: SLF001 - its own copy
+        other._storage = storage  # noqa: SLF001 - its own copy
         other.recurring = self.recurring._bound_to(storage)  # noqa: SLF001 - its other half
         other._is_bound = True  # noqa: SLF001 - its own copy
         return other
@@ -178,7 +188,7 @@ class JobScheduler(JobSteering):
     @overload
     def enqueue(self, function: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
     @overload
-    def enqueue(self, method: Method[P], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
+    def enqueue(self, method: Method[P] | WithSession[P], /, *args: P.args, **kwargs: P.kwargs) -> JobId: ...
     def enqueue(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> JobId:
         """Make a job that is run as soon as a worker is free. When this returns, the job is stored.
 
@@ -207,7 +217,12 @@ class JobScheduler(JobSteering):
     ) -> JobId: ...
     @overload
     def schedule(
-        self, when: datetime | timedelta | CarbonAware, method: Method[P], /, *args: P.args, **kwargs: P.kwargs
+        self,
+        when: datetime | timedelta | CarbonAware,
+        method: Method[P] | WithSession[P],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> JobId: ...
     def schedule(
         self, when: datetime | timedelta | CarbonAware, function: Callable[..., Any], /, *args: Any, **kwargs: Any
@@ -235,7 +250,7 @@ class JobScheduler(JobSteering):
     ) -> str: ...
     @overload
     def schedule_recurrently(
-        self, schedule: ScheduleLike, method: Method[P], /, *args: P.args, **kwargs: P.kwargs
+        self, schedule: ScheduleLike, method: Method[P] | WithSession[P], /, *args: P.args, **kwargs: P.kwargs
     ) -> str: ...
     def schedule_recurrently(
         self, schedule: ScheduleLike, function: Callable[..., Any], /, *args: Any, **kwargs: Any

@@ -79,10 +79,10 @@ class RecurringJobs:
         self._arguments: dict[str, str] = {}
         """Of those that this process registered under their target's name."""
 
-    def _bound_to(self, storage: StorageProvider) -> RecurringJobs:
+    def _bound_to(self, storage: Callable[[], StorageProvider]) -> RecurringJobs:
         """The same over a storage inside a transaction."""
         bound = copy(self)
-        bound._storage = lambda: storage  # noqa: SLF001 - its own copy
+        bound._storage = storage  # noqa: SLF001 - its own copy
         return bound
 
     # -- looking

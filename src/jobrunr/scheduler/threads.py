@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
-import weakref
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context, copy_context
 from functools import partial
 from typing import ParamSpec, TypeVar
+
+from jobrunr.forks import start_anew_after_forks
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,7 +24,7 @@ class Threads:
 
     def __init__(self) -> None:
         self.start_anew_after_fork()
-        _all.add(self)
+        start_anew_after_forks(self)
 
     def start_anew_after_fork(self) -> None:
         self._lock = threading.Lock()
@@ -47,14 +47,3 @@ class Threads:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown()
-
-
-_all: weakref.WeakSet[Threads] = weakref.WeakSet()
-
-
-def _start_anew_after_fork() -> None:
-    for threads in list(_all):
-        threads.start_anew_after_fork()
-
-
-os.register_at_fork(after_in_child=_start_anew_after_fork)

@@ -8,75 +8,36 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Any
 
 import pytest
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from jobrunr import JobFilter, JobId, JobRunr, JobScheduler, JobState, NewJob
+from jobrunr import JobFilter, JobId, JobRunr, JobState, NewJob
 from jobrunr.errors import (
     ArgumentError,
     BindError,
     ConcurrentJobModificationError,
-    JobNotFoundError,
     RecurringJobNotFoundError,
     StorageUnavailableError,
     TableMissingError,
 )
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.storage.sql import SqlStorageProvider
-from jobrunr.storage.sql.waking import Queues, Watcher
+from jobrunr.storage.sql.waking import Queues
 from jobrunr.testing.contract.waking import LONG, SHORT
+from jobrunr.testing.factories import announced
 from tests.server import jobs
-from tests.storage.sql_contract import SqlFixtures
+from tests.storage.sql.on_each_database import OnEachDatabase, deaf, is_there, order, orders, renamed
 
 MANY = 2500
 """More than a chunk."""
 
 
-class OnEachDatabase(SqlFixtures):
-    """An application with a table of its own beside ours, and an engine of its own."""
-
-    @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-    def url(self, request: pytest.FixtureRequest) -> URL:
-        url: URL = request.getfixturevalue(request.param)
-        return url
-
-    @pytest.fixture
-    def app(self, storage: StorageProvider) -> JobRunr:
-        return JobRunr(storage)
-
-    @pytest.fixture
-    def engine(self, url: URL) -> Iterator[Engine]:
-        engine = create_engine(url)
-        with engine.begin() as connection:
-            connection.execute(text("CREATE TABLE orders (id INTEGER PRIMARY KEY)"))
-        yield engine
-        with engine.begin() as connection:
-            connection.execute(text("DROP TABLE orders"))
-        engine.dispose()
-
-
-def order(transaction: Session | Connection, number: int = 1) -> None:
-    transaction.execute(text("INSERT INTO orders VALUES (:number)"), {"number": number})
-
-
-def orders(engine: Engine) -> list[int]:
-    with engine.connect() as connection:
-        return list(connection.execute(text("SELECT id FROM orders ORDER BY id")).scalars())
-
-
 def pairs(count: int) -> Iterator[tuple[int, int]]:
     return ((number, number) for number in range(count))
-
-
-def is_there(scheduler: JobScheduler, job_id: JobId) -> bool:
-    try:
-        scheduler.get(job_id)
-    except JobNotFoundError:
-        return False
-    return True
 
 
 class TestWhatIsWritten(OnEachDatabase):
@@ -247,19 +208,13 @@ class TestErrors(OnEachDatabase):
         assert app.storage is storage  # it is set up from here on
         labels = storage._dialect.tables.job_labels.name
         quoted = engine.dialect.identifier_preparer.quote(labels)
-        with engine.begin() as connection:
-            connection.execute(text(f"ALTER TABLE {quoted} RENAME TO elsewhere"))
-        try:
-            with engine.begin() as connection:
-                order(connection)
-                bound = app.scheduler.bind(connection)
-                with pytest.raises(TableMissingError):
-                    bound.options(labels=["import"]).enqueue(jobs.add, 1, 2)
-                order(connection, 2)
-                job_id = bound.enqueue(jobs.add, 3, 4)
-        finally:
-            with engine.begin() as connection:
-                connection.execute(text(f"ALTER TABLE elsewhere RENAME TO {quoted}"))
+        with renamed(engine, quoted), engine.begin() as connection:
+            order(connection)
+            bound = app.scheduler.bind(connection)
+            with pytest.raises(TableMissingError):
+                bound.options(labels=["import"]).enqueue(jobs.add, 1, 2)
+            order(connection, 2)
+            job_id = bound.enqueue(jobs.add, 3, 4)
         assert orders(engine) == [1, 2]
         assert [job.id for job in app.scheduler.find()] == [job_id]
 
@@ -288,6 +243,14 @@ class TestErrors(OnEachDatabase):
             order(connection)
         assert app.scheduler.get(job_id).queue == "first"
         assert orders(engine) == [1]
+
+    def test_a_storage_that_is_bound_claims_in_it(self, app: JobRunr, storage: StorageProvider, engine: Engine) -> None:
+        server = announced(storage)
+        app.scheduler.enqueue(jobs.add, 1, 2)
+        with Session(engine) as session:
+            assert len(storage.bound(session).claim(server.id, server.name, 1)) == 1
+            session.rollback()
+        assert app.scheduler.counts()[JobState.ENQUEUED] == 1
 
     def test_filters_hear_of_a_job_before_the_commit(self, storage: StorageProvider, engine: Engine) -> None:
         heard: list[JobId] = []
@@ -353,10 +316,14 @@ class TestWakingUp(OnEachDatabase):
 
     @pytest.fixture(autouse=True)
     def no_watcher(self, storage: SqlStorageProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(storage._wake_ups, "_make_watcher", _Deaf)
+        deaf(storage, monkeypatch)
 
+    @pytest.mark.parametrize("options", [{}, {"compiled_cache": None}], ids=["", "options"])
     @pytest.mark.parametrize("kind", [Session, Engine.connect])
-    def test_who_waits_wakes_after_the_commit(self, app: JobRunr, engine: Engine, kind: object) -> None:
+    def test_who_waits_wakes_after_the_commit(
+        self, app: JobRunr, engine: Engine, kind: object, options: dict[str, Any]
+    ) -> None:
+        engine = engine.execution_options(**options) if options else engine
         with closing(app.storage.listener()) as listener, Session(engine) as session:
             transaction = session if kind is Session else session.connection()
             ids = {app.scheduler.bind(transaction).enqueue(jobs.add, 1, 2) for _ in range(3)}
@@ -407,7 +374,7 @@ class TestWakingUp(OnEachDatabase):
         self, app: JobRunr, storage: SqlStorageProvider, engine: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         told: SimpleQueue[Queues] = SimpleQueue()
-        monkeypatch.setattr(storage._held_news, "_tell", told.put)
+        monkeypatch.setattr(storage._held_news, "tell", told.put)
         with engine.connect() as connection:
             for _ in range(2):
                 app.scheduler.options(queue="mail").bind(connection).enqueue(jobs.add, 1, 2)
@@ -416,11 +383,6 @@ class TestWakingUp(OnEachDatabase):
                 assert told.get(timeout=LONG) == {"mail", "reports"}
         with pytest.raises(Empty):
             told.get(timeout=SHORT)
-
-
-class _Deaf(Watcher):
-    def watch(self) -> None:
-        self.stopped.wait()
 
 
 class TestRefusals:
@@ -439,7 +401,7 @@ class TestRefusals:
         with (
             JobRunr(f"sqlite:///{ready_file}") as app,
             Session(engine) as session,
-            pytest.raises(BindError, match=r"other\.db.*jobs\.db"),
+            pytest.raises(BindError, match=r"other\.db.*ready\.db"),
         ):
             app.scheduler.bind(session)
         engine.dispose()

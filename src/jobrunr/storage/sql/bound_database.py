@@ -27,7 +27,7 @@ class BoundDatabase(Database):
     """
 
     def __init__(self, database: Database, dialect: Dialect, connection: CallersConnection) -> None:
-        super().__init__(dialect)
+        super().__init__(dialect, dialect.engine)
         self._database = database
         self._connection = connection
 
@@ -63,7 +63,7 @@ class BoundDatabase(Database):
                 raise
             savepoint.commit()
         except DBAPIError as error:
-            self._give_up(error, self._dialect.trouble(error))
+            self.give_up(error)
         return done
 
     def _undo(self, savepoint: NestedTransaction, error: BaseException) -> None:

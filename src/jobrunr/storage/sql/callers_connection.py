@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from sqlalchemy import URL, Connection
@@ -12,57 +13,46 @@ from jobrunr.errors import BindError
 from jobrunr.storage.sql.database import where
 from jobrunr.storage.sql.dialects.base import Dialect
 from jobrunr.storage.sql.dialects.sqlite import path_of
+from jobrunr.storage.sql.news import HeldNews
+from jobrunr.storage.sql.waking import Queues
 
 _KINDS = {"mariadb": "mysql"}
 """SQLAlchemy's names of databases that are one kind to us."""
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class CallersConnection:
+class CallersConnection(ABC):
     """What a caller gave us to write on, looked at before it is used. We never commit it, roll it back or close it.
 
     Arguments:
-        given: a `Session`, a `scoped_session` or a `Connection` of SQLAlchemy.
         dialect: of the storage.
         where: the storage, for messages.
-
-    Raises:
-        BindError: jobs of this storage cannot be written on it.
     """
 
-    def __init__(self, given: object, dialect: Dialect, where: str) -> None:
-        if not isinstance(given, Session | scoped_session | Connection):
-            raise BindError(
-                f"{given!r:.200} has no transaction that jobs can be part of",
-                "Pass a Session or a Connection of SQLAlchemy, which are not those of asyncio.",
-            )
-        self._given: Session | scoped_session[Any] | Connection = given
+    def __init__(self, dialect: Dialect, where: str) -> None:
         self._dialect = dialect
         self._where = where
         self._fitting: Connection | None = None
-        self.present()
 
     def present(self) -> Connection:
         """The connection of the present transaction: a session has another one after each commit.
 
         Raises:
-            BindError: as above.
+            BindError: jobs of this storage cannot be written on it.
         """
-        connection = self._given if isinstance(self._given, Connection) else self._connection_of(self._given)
+        connection = self._connection()
         if connection is not self._fitting:
             self._check_database(connection)
             self._fitting = connection
         self._dialect.check_transactional(connection)
         return connection
 
-    def _connection_of(self, session: Session | scoped_session[Any]) -> Connection:
-        try:
-            return session.connection()
-        except UnboundExecutionError as error:
-            raise BindError(
-                "this session does not say which of its engines its transaction is on",
-                "Pass the connection: session.connection(bind_arguments={'bind': engine}).",
-            ) from error
+    @abstractmethod
+    def tell_at_commit(self, queues: Queues, news: HeldNews) -> None:
+        """Wake those who wait for these queues when, and only when, the present transaction is committed."""
+
+    @abstractmethod
+    def _connection(self) -> Connection: ...
 
     def _check_database(self, connection: Connection) -> None:
         kind = _KINDS.get(connection.dialect.name, connection.dialect.name)
@@ -74,6 +64,32 @@ class CallersConnection:
                 f"this transaction is on {where(theirs)}, and jobs are kept in {self._where}",
                 "Keep them in the same database (JobRunr(engine) takes your engine), or enqueue after the commit.",
             )
+
+
+class SqlalchemyConnection(CallersConnection):
+    """One of SQLAlchemy.
+
+    Arguments:
+        given: the connection, or a session that has one.
+    """
+
+    def __init__(self, given: Session | scoped_session[Any] | Connection, dialect: Dialect, where: str) -> None:
+        super().__init__(dialect, where)
+        self._given = given
+
+    def tell_at_commit(self, queues: Queues, news: HeldNews) -> None:
+        news.hold(self.present(), queues)
+
+    def _connection(self) -> Connection:
+        if isinstance(self._given, Connection):
+            return self._given
+        try:
+            return self._given.connection()
+        except UnboundExecutionError as error:
+            raise BindError(
+                "this session does not say which of its engines its transaction is on",
+                "Pass the connection: session.connection(bind_arguments={'bind': engine}).",
+            ) from error
 
 
 def _may_be_one(ours: URL, theirs: URL, kind: str, *, by_name: bool) -> bool:
@@ -93,7 +109,8 @@ def _same(one: object, other: object) -> bool:
 
 
 def _host(url: URL) -> str | None:
-    return "localhost" if url.host in _HERE else url.host
+    is_here = url.host is not None and (url.host in _HERE or url.host.startswith("/"))  # the folder of a socket
+    return "localhost" if is_here else url.host
 
 
 def _path(url: URL) -> str | None:
