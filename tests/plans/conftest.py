@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import URL
 
 from jobrunr.storage.sql import SqlStorageProvider
-from tests.plans.explaining import OnPostgresql, OnSqlite, Plans
+from tests.plans.explaining import OnPostgresql, OnPostgresqlInABurst, OnSqlite, Plans
 from tests.storage.conftest import DROP_POSTGRESQL, POSTGRESQL, new_database
 
 
@@ -16,6 +16,13 @@ from tests.storage.conftest import DROP_POSTGRESQL, POSTGRESQL, new_database
 def postgresql_of_plans() -> Iterator[URL]:
     with new_database(POSTGRESQL, DROP_POSTGRESQL) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def burst() -> Iterator[Plans]:
+    with new_database(POSTGRESQL, DROP_POSTGRESQL) as url, SqlStorageProvider(url) as storage:
+        storage.set_up()
+        yield OnPostgresqlInABurst(storage)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, Engine, event, text
 
 from jobrunr.states import JobState
 from jobrunr.storage.sql import SqlStorageProvider
@@ -35,6 +35,9 @@ class Plan:
     """What it finds jobs by, without our prefix."""
     goes_through_the_table: bool = False
     sorts_many: bool = False
+    """As far as the database expects."""
+    sorts_jobs: bool = False
+    """However few it expects."""
 
 
 class Plans(ABC):
@@ -49,15 +52,23 @@ class Plans(ABC):
     def __init__(self, storage: SqlStorageProvider) -> None:
         self.storage = storage
         self._sent: list[tuple[str, Any]] = []
-        with storage._dialect.writing() as connection:
-            for state, count in JOBS.items():
-                values = VALUES.format(state=state, id=self.new_id)
-                numbered = self.numbered.format(count=count)
-                insert = f"INSERT INTO jobrunr_jobs ({COLUMNS}) SELECT {self.new_id}, {values} FROM {numbered}"
-                connection.execute(text(insert))
-            if self.analyzes:
-                connection.exec_driver_sql("ANALYZE")
-        event.listen(storage._dialect.engine, "before_cursor_execute", self._note)
+        with storage._dialect.writing(storage._dialect.engine) as connection:
+            self.fill(connection)
+        event.listen(self.engine, "before_cursor_execute", self._note)
+
+    def fill(self, connection: Connection) -> None:
+        """Make the jobs, and let the database look at them."""
+        self.insert(connection, JOBS)
+        if self.analyzes:
+            connection.exec_driver_sql("ANALYZE")
+
+    def insert(self, connection: Connection, jobs: dict[JobState, int]) -> None:
+        """Make so many of each state."""
+        for state, count in jobs.items():
+            values = VALUES.format(state=state, id=self.new_id)
+            numbered = self.numbered.format(count=count)
+            insert = f"INSERT INTO jobrunr_jobs ({COLUMNS}) SELECT {self.new_id}, {values} FROM {numbered}"
+            connection.execute(text(insert))
 
     def _note(self, connection: object, cursor: object, statement: str, parameters: Any, *rest: object) -> None:
         if "jobrunr_jobs" in statement and not statement.startswith("EXPLAIN"):
@@ -66,12 +77,22 @@ class Plans(ABC):
     def of(self, call: Callable[[SqlStorageProvider], object]) -> Plan:
         """What all statements about jobs that a call sends do, taken together."""
         self._sent.clear()
-        call(self.storage)
+        call(self.caller)
         sent, plan = list(self._sent), Plan()
-        with self.storage._dialect.reading() as connection:
+        with self.storage._dialect.reading(self.engine) as connection:
             for statement, parameters in sent:
                 self.explain(connection, statement, parameters, plan)
         return plan
+
+    @property
+    def caller(self) -> SqlStorageProvider:
+        """Who calls."""
+        return self.storage
+
+    @property
+    def engine(self) -> Engine:
+        """Whose connections are watched, and asked."""
+        return self.storage._dialect.engine
 
     @abstractmethod
     def explain(self, connection: Connection, statement: str, parameters: Any, plan: Plan) -> None:
@@ -92,6 +113,27 @@ class OnPostgresql(Plans):
                 plan.indexes.add(node["Index Name"].removeprefix("jobrunr_"))
             plan.goes_through_the_table |= node["Node Type"] == "Seq Scan" and node["Relation Name"] == "jobrunr_jobs"
             plan.sorts_many |= node["Node Type"] == "Sort" and node["Plan Rows"] > 1000
+            plan.sorts_jobs |= node["Node Type"] == "Sort" and _reads_jobs(node)
+
+
+class OnPostgresqlInABurst(OnPostgresql):
+    """What the database knows of the jobs is from a time when few were waiting. Servers ask it."""
+
+    def fill(self, connection: Connection) -> None:
+        connection.exec_driver_sql("ALTER TABLE jobrunr_jobs SET (autovacuum_enabled = off)")
+        self.insert(connection, {JobState.SUCCEEDED: 30_000})
+        connection.exec_driver_sql("ANALYZE")
+        self.insert(connection, {JobState.ENQUEUED: 20_000, JobState.SCHEDULED: 10_000})
+
+    @property
+    def caller(self) -> SqlStorageProvider:
+        for_servers = self.storage.for_servers()
+        assert isinstance(for_servers, SqlStorageProvider)
+        return for_servers
+
+    @property
+    def engine(self) -> Engine:
+        return self.storage._dialect.claim_engine
 
 
 class OnSqlite(Plans):
@@ -113,6 +155,13 @@ class OnSqlite(Plans):
                 plan.indexes.add(index[1].replace("sqlite_autoindex_jobrunr_jobs_1", "jobs_pkey").removeprefix("jobrunr_"))
             plan.goes_through_the_table |= re.search(r"SCAN jobrunr_jobs(?! USING)", step) is not None
             plan.sorts_many |= "USE TEMP B-TREE FOR ORDER BY" in step
+
+
+def _reads_jobs(node: dict[str, Any]) -> bool:
+    """Whether what comes into a node is read from the table of jobs, and not from another part of the statement."""
+    while inner := [below for below in node.get("Plans", ()) if below["Parent Relationship"] == "Outer"]:
+        (node,) = inner
+    return node.get("Relation Name") == "jobrunr_jobs"
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

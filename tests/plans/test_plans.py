@@ -96,10 +96,27 @@ def test_jobs_are_found_by_their_index(
     assert not plan.sorts_many
 
 
+@pytest.mark.parametrize("what", ["a claim from all queues", "a claim from some queues", "promoting"])
+def test_a_burst_that_the_database_does_not_know_of_is_read_in_the_order_of_an_index(what: str, burst: Plans) -> None:
+    """To sort all that waits for each batch costs a hundred times as much."""
+    plan = burst.of(CASES[what][0])
+
+    assert plan.indexes - {"jobs_pkey", "jobs_by_state"}
+    assert not plan.sorts_jobs
+    assert not plan.goes_through_the_table
+
+
 def test_orphans_are_found_among_the_jobs_that_run(plans: Plans) -> None:
     plan = plans.of(lambda storage: storage.orphans(50))
 
     assert plan.indexes in ({"jobs_processing"}, {"jobs_by_state"})
+    assert not plan.goes_through_the_table
+
+
+def test_the_claims_of_a_server_are_found_among_the_jobs_that_run(plans: Plans) -> None:
+    plan = plans.of(lambda storage: storage.claims_of(uuid4()))
+
+    assert plan.indexes <= {"jobs_processing", "jobs_by_state"}
     assert not plan.goes_through_the_table
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import copy
+from shutil import copyfile
 from uuid import uuid4
 
 import pytest
@@ -36,7 +36,9 @@ def new_database(admin: str, drop: str, hurry: str | None = None) -> Iterator[UR
     engine = create_engine(admin, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
     try:
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            # What does not say itself that it is Unicode loses text in there.
+            charset = "" if connection.dialect.name == "postgresql" else " CHARACTER SET latin1"
+            connection.exec_driver_sql(f"CREATE DATABASE {name}{charset}")
             if hurry is not None:
                 connection.exec_driver_sql(hurry.format(name))
     except OperationalError as error:
@@ -51,9 +53,9 @@ def new_database(admin: str, drop: str, hurry: str | None = None) -> Iterator[UR
 
 
 @pytest.fixture(scope="session")
-def sqlite(ready_file: Path, tmp_path_factory: pytest.TempPathFactory) -> URL:
+def sqlite(file_to_copy: Path, tmp_path_factory: pytest.TempPathFactory) -> URL:
     """A file with our tables, and nothing in them."""
-    return URL.create("sqlite", database=str(copy(ready_file, tmp_path_factory.mktemp("sqlite"))))
+    return URL.create("sqlite", database=str(copyfile(file_to_copy, tmp_path_factory.mktemp("sqlite") / "jobs.db")))
 
 
 @pytest.fixture(scope="session")

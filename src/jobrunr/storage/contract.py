@@ -12,20 +12,20 @@ clock that the provider was made with (tests turn that one).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
-import msgspec
-
-from jobrunr.errors import BindError
+from jobrunr.errors import BindError, OwnTransactionError
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate, NewJob
 from jobrunr.recurring_job import Firing, RecurringJob, RecurringRun
 from jobrunr.server_record import ServerRecord
 from jobrunr.states import JobState
+from jobrunr.storage.due import DueRecurringJob, Promotion
 from jobrunr.storage.listener import Listener
 from jobrunr.storage.overview import AuditEntry, FailureGroup, Sample, Totals
 from jobrunr.storage.presence import Presence
@@ -54,28 +54,6 @@ __all__ = [
 ]
 
 
-class Promotion(msgspec.Struct, frozen=True):
-    """What `promote` did and what is next."""
-
-    count: int
-    next_run_at: datetime | None
-    """When the next SCHEDULED job is due; may be past when `limit` was reached."""
-    next_look_at: datetime | None = None
-    """When the next recurring job wants to be looked at; may be past."""
-    is_awaited: bool = False
-    """Whether jobs are AWAITING that prefer a time."""
-
-
-class DueRecurringJob(msgspec.Struct, frozen=True):
-    """A recurring job whose time has come, or one whose row cannot be read."""
-
-    job: RecurringJob
-    live: int
-    """How many of its jobs are ENQUEUED, PROCESSING, PROCESSED, or SCHEDULED and due."""
-    waiting: int
-    """How many of its jobs are AWAITING or SCHEDULED for later: those that wait for a retry, for example."""
-
-
 class StorageProvider(ABC):
     """Keeps jobs, servers and everything else. One instance serves a whole process."""
 
@@ -88,9 +66,7 @@ class StorageProvider(ABC):
 
     @abstractmethod
     def set_up(self, *, migrate: bool = True) -> None:
-        """Make the storage ready: create or migrate it, or only check it.
-
-        Safe to call from any number of processes at once, and again.
+        """Make the storage ready: create or migrate it, or only check it. Many processes may do so at once, and again.
 
         Raises:
             SchemaMissingError: `migrate` is false and the tables are missing or too old.
@@ -107,6 +83,28 @@ class StorageProvider(ABC):
         """The same inside a transaction of the caller's, for its thread only; `BindError` where that cannot be."""
         raise BindError(f"{self.where} has no part in transactions of others", "Enqueue after your commit.")
 
+    def for_servers(self) -> StorageProvider:
+        """The same by connections that jobs and web requests cannot use up, where there are such."""
+        return self
+
+    def transaction(
+        self, sessions: Callable[..., Any] | None, conclude: Callable[[StorageProvider], None]
+    ) -> AbstractContextManager[Any]:
+        """A transaction of the application's, on a connection of ours without a deadline: committed when the block ends.
+
+        Arguments:
+            sessions: makes what the block works with; by default the usual thing.
+            conclude: is called with this storage inside the transaction when all of the block is written, just before the
+                commit. What it raises rolls everything back.
+
+        Raises:
+            OwnTransactionError: there can be none.
+            StorageUnavailableError: the storage does not answer.
+        """
+        raise OwnTransactionError(
+            f"jobs are kept in {self.where}, which has no transactions", "Keep them in a SQL database."
+        )
+
     @abstractmethod
     def now(self) -> datetime:
         """The storage's clock, aware, in UTC."""
@@ -115,11 +113,8 @@ class StorageProvider(ABC):
 
     @abstractmethod
     def insert(self, jobs: Sequence[NewJob]) -> frozenset[JobId]:
-        """Store new jobs, all or none, in one transaction. A job whose id exists is left as it is, without an error.
-
-        Returns:
-            the ids that were new.
-        """
+        """Store new jobs, all or none, in one transaction. A job whose id exists is left as it is, without an error. Returns
+        the ids that were new."""
 
     # -- running jobs
 
@@ -156,6 +151,10 @@ class StorageProvider(ABC):
     @abstractmethod
     def held(self, claims: Sequence[Claim]) -> frozenset[JobId]:
         """Which of these claims still hold: the job is PROCESSING under that token."""
+
+    @abstractmethod
+    def claims_of(self, server_id: UUID) -> frozenset[Claim]:
+        """The claims under which jobs are PROCESSING by this server."""
 
     @abstractmethod
     def begin(self, claims: Sequence[Claim]) -> frozenset[JobId]:
@@ -311,7 +310,7 @@ class StorageProvider(ABC):
 
     @abstractmethod
     def heartbeat(self, server: ServerRecord) -> list[ServerRecord]:
-        """Renew a server's heartbeat and load, but not whether it is paused, which others decide.
+        """Renew a server's heartbeat, load and presence, but not whether it is paused, which others decide.
 
         Returns:
             all servers as they are stored now, as `servers` lists them; none when this one is not registered: it was taken
@@ -331,10 +330,6 @@ class StorageProvider(ABC):
     def servers(self) -> list[ServerRecord]:
         """All registered servers, the oldest first heartbeat first (by id where equal)."""
 
-    @abstractmethod
-    def remove_dead(self, timeout: timedelta) -> list[ServerRecord]:
-        """Remove servers whose last heartbeat is longer ago than `timeout`, and return them."""
-
     def presence(self, server_id: UUID) -> Presence | None:
         """Take a lock that is released the moment this process dies. None where heartbeats alone tell who lives."""
         return None
@@ -344,8 +339,9 @@ class StorageProvider(ABC):
         return frozenset()
 
     @abstractmethod
-    def remove_absent(self, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
-        """Remove these servers, each only if it was not heard since: its last heartbeat is still the one in the record.
+    def remove_dead(self, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
+        """Remove servers that are taken for dead, each only if it was not heard since: its last heartbeat is still that of
+        the record.
 
         Returns:
             those that were removed.

@@ -11,7 +11,7 @@ import msgspec
 from jobrunr.ids import JobId
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """The right to write about one run of a job."""
 
     job_id: JobId

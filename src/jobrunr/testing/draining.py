@@ -13,17 +13,19 @@ from typing import Any, ParamSpec, TypeVar
 
 from msgspec.structs import replace
 
-from jobrunr.context import JobContext, JobLogHandler
+from jobrunr.context import JobContext
 from jobrunr.ids import JobId, new_token
 from jobrunr.jobrunr import JobRunr
 from jobrunr.jobs import Job
 from jobrunr.server.duties.await_forecast import AwaitForecast
 from jobrunr.server.duties.fire import Fire
 from jobrunr.server.forecasts import Forecasts
+from jobrunr.server.own_transaction import OwnTransactions
 from jobrunr.server.performer import Performer
 from jobrunr.server.recorder import Recorder
 from jobrunr.server.run import Outcome, Run
 from jobrunr.server_record import ServerRecord
+from jobrunr.standard_logging import JobLogHandler
 from jobrunr.states import JobState
 from jobrunr.storage.contract import StorageProvider
 
@@ -65,6 +67,7 @@ def drain(jobrunr: JobRunr, *, most: int = MOST) -> list[Job]:
     # There is no other code that could know a job which this one does not.
     settings = replace(jobrunr.settings, unknown_job_grace=timedelta(0))
     performer = jobrunr.performer(storage, settings)
+    transactions = OwnTransactions(storage, recorder, performer).begin
     ran: list[JobId] = []
     with _registered(storage) as server, _keeping_logs(recorder, jobrunr.settings.log_level):
         await_forecast = AwaitForecast(storage, _Alone(), storage, Forecasts(storage, None), performer.filters_of)
@@ -72,7 +75,7 @@ def drain(jobrunr: JobRunr, *, most: int = MOST) -> list[Job]:
             if len(ran) == most:
                 raise AssertionError(f"{most} jobs ran and more are due; do jobs make jobs without end?")
             ran.append(job.id)
-            _run(Run(job, JobContext(job, recorder, storage)), performer, recorder)
+            _run(Run(job, JobContext(job, recorder, storage, transactions)), performer, recorder)
             _tell_of_failure(storage.get(job.id))
     in_order = reversed(dict.fromkeys(reversed(ran)))
     return [found for job_id in in_order if (found := storage.get(job_id)) is not None]

@@ -16,6 +16,27 @@ from typing import Any, Self
 _RESET = struct.pack("ii", 1, 0)  # linger for no time: close() sends a reset in place of an end
 
 
+_PACKET = 1400
+"""Bytes that go through a thin line at a time."""
+
+
+class _Line:
+    """One way of a thin line. It is free for the next packet when the one before is through.
+
+    Arguments:
+        rate: bytes per second.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._free_at = 0.0
+
+    async def carry(self, size: int) -> None:
+        now = asyncio.get_running_loop().time()
+        self._free_at = max(now, self._free_at) + size / self._rate
+        await asyncio.sleep(self._free_at - now)
+
+
 class Connection:
     """One connection of a client, and the one to the server that belongs to it."""
 
@@ -49,6 +70,7 @@ class Proxy:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._connections: set[Connection] = set()
         self._delay = 0.0
+        self._thin: tuple[_Line, _Line] | None = None
         self._refuses = False
         self._swallows = False
         self._loses: Callable[[bytes], bool] | None = None
@@ -86,6 +108,10 @@ class Proxy:
         """Carry everything so much later."""
         self._do(delay=seconds)
 
+    def limit(self, rate: float) -> None:
+        """Be a thin line: carry so many bytes a second each way, of all connections together and of each in turn."""
+        self._do(thin=(_Line(rate), _Line(rate)))
+
     def lose_answers(self, to: bytes = b"", every: int = 1) -> None:
         """Hand requests on to the server, and when it answers, reset the connection in place of handing that on.
 
@@ -111,6 +137,7 @@ class Proxy:
     def _do(self, action: Callable[[], None] | None = None, **state: Any) -> None:
         async def change() -> None:
             self._delay = state.get("delay", 0.0)
+            self._thin = state.get("thin")
             self._refuses = state.get("refuses", False)
             self._swallows = state.get("swallows", False)
             self._loses = state.get("loses")
@@ -157,7 +184,7 @@ class Proxy:
         async for sent in _pieces(source):
             if connection.is_frozen:
                 continue
-            await asyncio.sleep(self._delay)
+            await self._take_time(0, sent)
             if self._loses is not None and self._loses(sent):
                 connection.loses_answer = True
             connection.server.write(sent)
@@ -172,10 +199,16 @@ class Proxy:
                 self.lost_answers += 1
                 connection.reset()
                 return
-            await asyncio.sleep(self._delay)
+            await self._take_time(1, sent)
             connection.client.write(sent)
         if not connection.is_frozen:
             connection.client.close()
+
+    async def _take_time(self, way: int, sent: bytes) -> None:
+        await asyncio.sleep(self._delay)
+        for start in range(0, len(sent), _PACKET):
+            if self._thin is not None:
+                await self._thin[way].carry(min(_PACKET, len(sent) - start))
 
     def __enter__(self) -> Self:
         return self
@@ -190,7 +223,10 @@ class Proxy:
     async def _end(self) -> None:
         self._loop.remove_reader(self._listening)
         self._cut()
-        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()  # some may be about to connect, and would carry on a connection that nobody cuts any more
+        await asyncio.gather(*others, return_exceptions=True)
 
 
 async def _pieces(source: asyncio.StreamReader) -> Any:

@@ -17,6 +17,7 @@ from jobrunr.ids import JobId
 from jobrunr.jobs import JobDetails, NewJob
 from jobrunr.storage.sql import SqlStorageProvider, deadlines
 from jobrunr.storage.sql.deadlines import Deadline, DeadlinePool, present_deadline, seconds_left
+from jobrunr.storage.sql.inserting import in_pieces
 from jobrunr.testing.factories import a_job
 
 
@@ -94,9 +95,9 @@ class TestLongCalls:
 
         jobs = [a_job(details=JobDetails("shop:pay", "x" * 2**20)) for _ in range(4)]
         with SqlStorageProvider(f"sqlite:///{tmp_path / 'jobs.db'}") as storage, Deadline(10, 1):
-            monkeypatch.setattr(storage._inserting, "_insert_chunk", insert_slowly)
+            monkeypatch.setattr(storage._inserting, "_insert_piece", insert_slowly)
             clock.now += 1
-            storage._inserting.insert(None, jobs)  # type: ignore[arg-type] - nothing is sent
+            storage._inserting.insert(None, in_pieces(jobs))  # type: ignore[arg-type] - nothing is sent
         assert left[0] == 9, "what came before counts"
         assert left[1:] == [10] * len(left[1:])
         assert len(left) > 1

@@ -34,7 +34,7 @@ class TestUrls:
 
     def test_a_driver_that_is_not_there_is_named_with_what_to_install(self) -> None:
         with pytest.raises(MissingDriverError, match=r"jobrunr\[postgresql\]"):
-            SqlStorageProvider("postgresql+psycopg2://db/shop")
+            SqlStorageProvider("postgresql+pg8000://db/shop")
 
     @pytest.mark.parametrize("url", ["oracle://db/shop", "mongodb://db/shop", "nonsense://"])
     def test_a_database_that_is_none_of_ours_is_refused(self, url: str) -> None:

@@ -40,7 +40,7 @@ def in_a_fork(work: Callable[[], Any]) -> Any:
 
 def connection_id(storage: SqlStorageProvider) -> object:
     ask = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT CONNECTION_ID()", "sqlite": "SELECT 1"}
-    with storage._dialect.reading() as connection:
+    with storage._dialect.reading(storage._dialect.engine) as connection:
         return connection.exec_driver_sql(ask[storage._dialect.name]).scalar_one()
 
 
@@ -62,7 +62,7 @@ class TestForks:
         writing, done = threading.Event(), threading.Event()
 
         def write_slowly() -> None:
-            with storage._dialect.writing() as connection:
+            with storage._dialect.writing(storage._dialect.engine) as connection:
                 if storage._dialect.name == "sqlite":
                     connection.rollback()  # the file is free again, only the lock inside the parent is not
                 writing.set()

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from jobrunr.errors import StorageError, StorageSetupError, StorageUnavailableError
 from jobrunr.states import JobState
-from jobrunr.storage.contract import StorageProvider
+from jobrunr.storage.contract import JobQuery, StorageProvider
 from jobrunr.storage.sql import SqlStorageProvider
 from jobrunr.storage.sql.database import where
 from jobrunr.testing.factories import a_job, announced, enqueued
@@ -128,7 +128,7 @@ class TestDeadline:
         job = enqueued(storage)
         withdrawal = delete(job, storage.now(), "by another")
         assert withdrawal is not None
-        with storage._dialect.writing() as connection:
+        with storage._dialect.writing(storage._dialect.engine) as connection:
             jobs = storage._dialect.tables.jobs
             connection.execute(jobs.update().where(jobs.c.id == job.id).values(reason="held"))
             with within(self.LIMIT), pytest.raises(StorageUnavailableError):
@@ -225,7 +225,7 @@ class TestLostConnections:
 
         def claim_and_lose_the_answer(*arguments: object) -> object:
             storage._claiming.claim = claim  # type: ignore[method-assign] - once only
-            with storage._dialect.writing() as connection:
+            with storage._dialect.writing(storage._dialect.engine) as connection:
                 claim(connection, arguments[1])  # type: ignore[arg-type]
             raise ConnectionResetError
 
@@ -262,7 +262,10 @@ class TestRefusals:
         with ThreadPoolExecutor(2) as threads:
             tries = list(threads.map(lock_both, [[first.id, second.id], [second.id, first.id]]))
 
-        assert sorted(map(len, tries)) == [1, 2]
+        # Who is sent back may be in the other's way once more before that one has gone on.
+        assert max(map(len, tries)) > 1
+        versions = {job.id: job.version for job in storage.find(JobQuery()).jobs}
+        assert versions == {job.id: job.version + 2 for job in (first, second)}
 
     def test_a_statement_that_takes_too_long_is_an_outage(self, on_postgresql: SqlStorageProvider) -> None:
         with on_postgresql._dialect.unhurried() as blocking:
@@ -345,7 +348,7 @@ class TestSqlite:
 
     def test_a_full_disk_is_an_outage_and_leaves_nothing_behind(self, storage: SqlStorageProvider) -> None:
         def limit(more: int) -> None:
-            with storage._dialect.reading() as connection:  # the one connection there is
+            with storage._dialect.reading(storage._dialect.engine) as connection:  # the one connection there is
                 pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
                 connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + more}")
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, create_engine, event
 
 from jobrunr.storage.sql import SqlStorageProvider
 from jobrunr.storage.sql.dialects.mysql_presence import NamedLock
@@ -105,14 +105,14 @@ def holder_of(storage: SqlStorageProvider, server_id: UUID) -> int | None:
         f" AND objid = {key % 2**32}",
         "mysql": f"SELECT IS_USED_LOCK('jobrunr-server-{server_id}')",
     }
-    with storage._dialect.reading() as connection:
+    with storage._dialect.reading(storage._dialect.engine) as connection:
         holder: int | None = connection.exec_driver_sql(ask[storage._dialect.name]).scalar_one_or_none()
         return holder
 
 
 def cut(storage: SqlStorageProvider, holder: int | None) -> None:
     end = {"postgresql": f"SELECT pg_terminate_backend({holder})", "mysql": f"KILL {holder}"}
-    with storage._dialect.reading() as connection:
+    with storage._dialect.reading(storage._dialect.engine) as connection:
         connection.exec_driver_sql(end[storage._dialect.name])
 
 
@@ -145,7 +145,7 @@ def test_the_files_of_servers_that_are_gone_are_removed(storage: SqlStorageProvi
     assert [path.name for path in folder.iterdir()] == [str(is_removed.id)]
 
     storage.announce(is_removed)
-    storage.remove_absent(storage.servers())
+    storage.remove_dead(storage.servers())
     assert not folder.exists()
 
 
@@ -166,9 +166,32 @@ def test_where_no_file_can_be_made_heartbeats_have_to_do(storage: SqlStorageProv
 
 
 @pytest.mark.parametrize("empty_database", ["postgresql", "mariadb"], indirect=True)
-def test_where_nobody_answers_heartbeats_have_to_do(storage: SqlStorageProvider, url: URL) -> None:
+def test_a_lock_that_cannot_be_had_yet_is_taken_as_soon_as_it_can(url: URL) -> None:
+    engine, server_id, there_are_none = create_engine(url), uuid4(), True
+
+    @event.listens_for(engine, "do_connect")
+    def connect(*_: object) -> None:
+        if there_are_none:
+            raise ConnectionError("too many connections")
+
+    with SqlStorageProvider(engine) as storage:
+        presence = storage.presence(server_id)
+        assert presence is not None
+        with closing(presence):
+            assert presence.held_for == 0
+            there_are_none = False
+            eventually("it is held", lambda: presence.held_for > 0)
+            assert holder_of(storage, server_id) is not None
+    engine.dispose()
+
+
+@pytest.mark.parametrize("empty_database", ["postgresql", "mariadb"], indirect=True)
+def test_a_lock_that_cannot_be_had_keeps_nobody_from_ending(url: URL) -> None:
     with SqlStorageProvider(url.set(port=1)) as nowhere:
-        assert nowhere.presence(uuid4()) is None
+        presence = nowhere.presence(uuid4())
+        assert presence is not None
+        presence.close()
+        assert presence.held_for == 0
 
 
 class Answers:

@@ -14,7 +14,9 @@ from sqlalchemy import URL, Connection
 
 from jobrunr.storage.contract import Listener
 from jobrunr.storage.sql import SqlStorageProvider
-from jobrunr.testing.factories import a_job, enqueued
+from jobrunr.storage.sql.waking import PollingWatcher
+from jobrunr.testing.factories import a_job, announced, enqueued
+from jobrunr.transitions import succeed
 from tests.storage.sql.test_outages import kill_connections
 from tests.storage.sql_contract import remove_everything
 
@@ -99,6 +101,7 @@ class TestFromElsewhere:
             kill_connections(elsewhere)
             enqueued(elsewhere)
             assert listener.wait(LONG) is True
+        storage._dialect.engine.dispose()  # they were killed as well
 
     def test_a_job_that_waits_already_wakes_whoever_comes(
         self, storage: SqlStorageProvider, elsewhere: SqlStorageProvider
@@ -159,3 +162,29 @@ class TestCost:
         second.close()
         assert storage._wake_ups._watcher is None
         assert not watcher._thread.is_alive()
+
+
+def test_who_has_to_ask_asks_often_while_it_is_always_another_job_that_waits(storage: SqlStorageProvider) -> None:
+    """The pauses between looks are told by the waits for `stopped`; in each of them something happens."""
+    pauses: list[float] = []
+    server = announced(storage)
+
+    class Stopped(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            pauses.append(timeout)
+            if len(pauses) < 5:
+                (job,) = storage.claim(server.id, server.name, 1)
+                storage.update([succeed(job, storage.now())])
+                enqueued(storage)
+            return len(pauses) == 8
+
+    dialect = storage._dialect
+    watcher = PollingWatcher(dialect.engine, dialect.tables, lambda queues: None)
+    watcher.stopped = Stopped()
+    enqueued(storage)
+    watcher.watch()
+
+    often, seldom = pauses[:5], pauses[5:]  # at the end, the same job stays
+    assert set(often) == {PollingWatcher._SHORTEST}
+    assert seldom == sorted(set(seldom)) and seldom[0] > PollingWatcher._SHORTEST

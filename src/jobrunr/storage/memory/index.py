@@ -134,6 +134,10 @@ class JobIndex:
             if server_id not in servers:
                 yield from jobs.values()
 
+    def processing_at(self, server_id: UUID) -> Collection[Job]:
+        """What is PROCESSING on this server."""
+        return self._by_server.get(server_id, {}).values()
+
     def live_and_waiting(self, recurring_job_id: str, now: datetime) -> tuple[int, int]:
         """How many jobs of a recurring job are due or running, and how many wait for a time to come."""
         jobs = self._of_recurring.get(recurring_job_id, {}).values()

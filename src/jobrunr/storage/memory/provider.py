@@ -158,6 +158,12 @@ class MemoryStorageProvider(StorageProvider):
         with self._transaction():
             return frozenset(claim.job_id for claim in claims if self._holds(claim))
 
+    def claims_of(self, server_id: UUID) -> frozenset[Claim]:
+        with self._transaction():
+            return frozenset(
+                Claim(job.id, job.claim_token) for job in self._jobs.processing_at(server_id) if job.claim_token is not None
+            )
+
     def begin(self, claims: Sequence[Claim]) -> frozenset[JobId]:
         with self._transaction():
             held = [claim for claim in claims if self._holds(claim)]
@@ -341,13 +347,9 @@ class MemoryStorageProvider(StorageProvider):
         with self._transaction() as now:
             return self._servers.all(now)
 
-    def remove_dead(self, timeout: timedelta) -> list[ServerRecord]:
-        with self._transaction() as now:
-            return self._servers.remove_dead(timeout, now)
-
-    def remove_absent(self, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
+    def remove_dead(self, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
         with self._transaction():
-            return self._servers.remove_absent(servers)
+            return self._servers.remove_dead(servers)
 
     # -- notes
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -50,17 +50,10 @@ class Servers:
         """All of them, the longest running first."""
         return sorted(self._servers.values(), key=lambda server: (server.first_heartbeat or now, server.id))
 
-    def remove_dead(self, timeout: timedelta, now: datetime) -> list[ServerRecord]:
-        """Remove those whose last heartbeat is too long ago."""
-        return self._remove(s for s in self._servers.values() if s.last_heartbeat and now - s.last_heartbeat > timeout)
-
-    def remove_absent(self, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
+    def remove_dead(self, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
         """Remove those that were not heard since."""
         heard = {server.id: server.last_heartbeat for server in servers}
-        return self._remove(s for s in self._servers.values() if s.id in heard and s.last_heartbeat == heard[s.id])
-
-    def _remove(self, servers: Iterable[ServerRecord]) -> list[ServerRecord]:
-        removed = list(servers)
+        removed = [s for s in self._servers.values() if s.id in heard and s.last_heartbeat == heard[s.id]]
         for server in removed:
             del self._servers[server.id]
         return removed

@@ -5,15 +5,15 @@ They are used by the tables and by the migrations; a change here changes both, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import CHAR, TEXT, Dialect, String, Text, Uuid
 from sqlalchemy import types as sqltypes
-from sqlalchemy.dialects import mssql, mysql, oracle, postgresql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 _MYSQL = frozenset({"mysql", "mariadb"})
@@ -30,6 +30,12 @@ class _Processor(Protocol):
     def __call__(self, value: Any) -> Any: ...
 
 
+def _own_type(database: str, name: str) -> Callable[..., TypeEngine[Any]]:
+    """A type that only one database has. All of them together take longer to import than the rest of this package."""
+    own: Callable[..., TypeEngine[Any]] = getattr(import_module(f"sqlalchemy.dialects.{database}"), name)
+    return own
+
+
 class UtcTime(TypeDecorator[datetime]):
     """A moment to the microsecond: aware and in UTC in Python, whatever the database makes of it.
 
@@ -42,15 +48,15 @@ class UtcTime(TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "postgresql":
-            return postgresql.TIMESTAMP(timezone=True)
+            return _own_type("postgresql", "TIMESTAMP")(timezone=True)
         if dialect.name in _MYSQL:
-            return mysql.DATETIME(fsp=6)
+            return _own_type("mysql", "DATETIME")(fsp=6)
         if dialect.name == "sqlite":
             return TEXT()
         if dialect.name == "mssql":
-            return mssql.DATETIME2(6)  # type: ignore[no-untyped-call]
+            return _own_type("mssql", "DATETIME2")(6)
         if dialect.name == "oracle":
-            return oracle.TIMESTAMP()
+            return _own_type("oracle", "TIMESTAMP")()
         return sqltypes.TIMESTAMP()
 
     # The processors are made here, once for a statement, instead of the usual hooks, which cost more at every value.
@@ -109,7 +115,7 @@ class Id(TypeDecorator[UUID]):
         if dialect.name == "postgresql":
             return Uuid()
         if dialect.name in _MYSQL:
-            return mysql.CHAR(36, charset="ascii", collation="ascii_bin")
+            return _own_type("mysql", "CHAR")(36, charset="ascii", collation="ascii_bin")
         return CHAR(36)
 
     def bind_processor(self, dialect: Dialect) -> _Processor | None:
@@ -158,8 +164,8 @@ class ExactText(TypeDecorator[str]):
             # have different names.
             collation = "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
             if self.length is None:
-                return mysql.LONGTEXT(charset="utf8mb4", collation=collation)
-            return mysql.VARCHAR(self.length, charset="utf8mb4", collation=collation)
+                return _own_type("mysql", "LONGTEXT")(charset="utf8mb4", collation=collation)
+            return _own_type("mysql", "VARCHAR")(self.length, charset="utf8mb4", collation=collation)
         if dialect.name == "mssql":
-            return mssql.NVARCHAR(self.length, collation="Latin1_General_100_BIN2")
+            return _own_type("mssql", "NVARCHAR")(self.length, collation="Latin1_General_100_BIN2")
         return Text() if self.length is None else String(self.length)

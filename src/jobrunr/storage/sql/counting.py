@@ -32,6 +32,7 @@ class Counting:
         self._add = insert(counts)
         self._read = select(counts.c.state, func.sum(counts.c.amount)).group_by(counts.c.state)
         self._totals = self._read.where(counts.c.state.in_([SUCCESSES, FAILURES]))
+        self._is_worth_folding = select(func.count() > func.count(counts.c.state.distinct())).select_from(counts)
         self._lines = (
             select(counts.c.id, counts.c.state, counts.c.amount).limit(_FOLDED_AT_ONCE).with_for_update(skip_locked=True)
         )
@@ -56,6 +57,10 @@ class Counting:
         """How many attempts ever succeeded and failed."""
         found = {name: int(amount) for name, amount in connection.execute(self._totals)}
         return Totals(succeeded=found.get(SUCCESSES, 0), failed=found.get(FAILURES, 0))
+
+    def is_worth_folding(self, connection: Connection) -> bool:
+        """Whether fewer lines would say the same."""
+        return bool(connection.scalar(self._is_worth_folding))
 
     def fold(self, connection: Connection) -> bool:
         """Replace many lines by few that say the same. Two who do it at once share the lines between them.

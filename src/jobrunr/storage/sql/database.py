@@ -7,9 +7,10 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import NoReturn, TypeVar
 
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -30,24 +31,26 @@ class Database:
 
     Arguments:
         dialect: which kind of database.
+        engine: whose connections to use.
     """
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, engine: Engine) -> None:
         self._dialect = dialect
+        self._engine = engine
         self._closed = False
-        self.where = where(dialect.engine.url)
+        self.where = where(engine.url)
 
     def read(self, work: Work[T]) -> T:
         """Run one statement that changes nothing."""
-        return self._run(self._dialect.reading, work)
+        return self._run(partial(self._dialect.reading, self._engine), work)
 
     def write(self, work: Work[T]) -> T:
         """Run a transaction."""
-        return self._run(self._dialect.writing, work)
+        return self._run(partial(self._dialect.writing, self._engine), work)
 
     def write_once(self, work: Work[T]) -> T:
         """Run what is one statement on some databases: there without BEGIN and COMMIT around it, a transaction on others."""
-        return self._run(self._dialect.writing_once, work)
+        return self._run(partial(self._dialect.writing_once, self._engine), work)
 
     def migrate(self, work: Work[T]) -> T:
         """Run a transaction without a deadline in which nobody else migrates."""
@@ -63,9 +66,8 @@ class Database:
             raise StorageError(f"The storage {self.where} was closed. Make a new one.")
 
     def close(self) -> None:
-        """Give back what is ours."""
+        """Refuse everything from here on."""
         self._closed = True
-        self._dialect.close()
 
     def _run(
         self, connected: Callable[[], AbstractContextManager[Connection]], work: Work[T], seconds: float | None = None
@@ -89,13 +91,16 @@ class Database:
             time.sleep(min(deadline.left, random.uniform(0, 0.01 * 2**tries)))  # noqa: S311 - not a secret
         elif trouble is Trouble.LOST and tries == 1 and not deadline.is_over:
             # A connection of the pool may have died long ago, so once more. Its neighbours there are hardly better.
-            self._dialect.engine.dispose()
+            self._engine.dispose()
             deadline.take_all()
         else:
-            self._give_up(error, trouble)
+            self.give_up(error)
+
+    def give_up(self, error: DBAPIError) -> NoReturn:
+        """Raise what an error of the database means to the caller."""
+        self._give_up(error, self._dialect.trouble(error))
 
     def _give_up(self, error: DBAPIError, trouble: Trouble | None) -> NoReturn:
-        """Raise what an error of the database means to the caller."""
         if trouble is None:
             raise error
         why = self._why(error)
@@ -110,7 +115,7 @@ class Database:
     def _why(self, error: DBAPIError) -> str:
         """What the driver says, without statement, parameters and password."""
         why = " ".join(str(error.orig).split()) or type(error.orig).__name__
-        password = self._dialect.engine.url.password
+        password = self._engine.url.password
         return why.replace(password, "***") if password else why
 
 

@@ -46,7 +46,7 @@ def open_dialect(
         kind = _kind_of(given.dialect.name)
         engine = kind.adopt_engine(given)
     else:
-        url = _url_of(given)
+        url = url_of(given)
         kind = _kind_of(url.get_backend_name())
         engine = _engine_for(kind, url, timeout)
     tables = Tables(prefix, schema, partial_indexes=kind.partial_indexes)
@@ -62,7 +62,12 @@ def _kind_of(backend: str) -> type[Dialect]:
     return kind
 
 
-def _url_of(given: object) -> URL:
+def url_of(given: object) -> URL:
+    """A URL, with the driver of our extra where it names none.
+
+    Raises:
+        StorageSetupError: it is none.
+    """
     if not isinstance(given, URL | str):
         raise StorageSetupError(
             f"Jobs cannot be kept in {given!r:.200}. Pass a URL such as sqlite:///jobs.db, an Engine of SQLAlchemy, "

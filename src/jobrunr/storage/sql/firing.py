@@ -17,7 +17,7 @@ from jobrunr.states import FINISHED, JobState
 from jobrunr.storage.contract import DueRecurringJob, Retention
 from jobrunr.storage.sql.column_types import UtcTime
 from jobrunr.storage.sql.dialects.base import Dialect
-from jobrunr.storage.sql.inserting import Inserting, in_order
+from jobrunr.storage.sql.inserting import Inserting, in_pieces
 from jobrunr.storage.sql.recurring import read_recurring_jobs, recurring_values
 
 CHUNK = 1000
@@ -126,7 +126,7 @@ class FiringTables:
         runs = _first_of_each_time((run for firing in held for run in firing.runs), made)
         jobs = [run.job for run in runs]
         if jobs:
-            new = self._inserting.insert(connection, in_order(jobs))
+            new = self._inserting.insert(connection, in_pieces(jobs))
             jobs = [job for job in jobs if job.id in new]
         self._note(connection, held, runs, made)
         going = [recurring_values(firing.after) for firing in held if not firing.ends]

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -24,14 +23,10 @@ from jobrunr.storage.sql.dialects.base import Dialect
 from jobrunr.storage.sql.dialects.mysql import DUPLICATE_ENTRY
 
 
-def in_order(jobs: Sequence[NewJob]) -> list[NewJob]:
-    """The first job of each id, in the order of the ids: two who insert the same ones cannot wait for each other."""
-    return list(jobs) if len(jobs) == 1 else first_of_each(jobs, lambda job: job.id)
-
-
-def fits_in_one_statement(jobs: Sequence[NewJob]) -> bool:
-    """Whether the jobs need no transaction around several statements."""
-    return len(jobs) == 1 or len(list(islice(chunks(jobs, _size), 2))) < 2
+def in_pieces(jobs: Sequence[NewJob]) -> list[Sequence[NewJob]]:
+    """The first job of each id, in the order of the ids, so that two who insert the same ones cannot wait for each other; in
+    pieces that one statement takes."""
+    return [jobs] if len(jobs) == 1 else list(chunks(first_of_each(jobs, lambda job: job.id), _size))
 
 
 def labels_of(jobs: Iterable[NewJob]) -> list[dict[str, Any]]:
@@ -59,20 +54,18 @@ class Inserting(ABC):
         self._insert_labels = insert(dialect.tables.job_labels)
         self._existing = select(jobs.c.id).where(dialect.among(jobs.c.id)).with_for_update(read=True)
 
-    def insert(self, connection: Connection, jobs: Sequence[NewJob]) -> frozenset[JobId]:
+    def insert(self, connection: Connection, pieces: Sequence[Sequence[NewJob]]) -> frozenset[JobId]:
         """Insert on a connection whose transaction is the caller's business; return the ids that were new."""
-        if len(jobs) == 1:
-            return frozenset(self._insert_chunk(connection, jobs))
         new: set[JobId] = set()
         deadline = present_deadline()
-        for number, chunk in enumerate(chunks(jobs, _size)):
+        for number, piece in enumerate(pieces):
             if number > 0 and deadline is not None:
                 deadline.renew()  # many large jobs take their time
-            new |= self._insert_chunk(connection, chunk)
+            new |= self._insert_piece(connection, piece)
         return frozenset(new)
 
     @abstractmethod
-    def _insert_chunk(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
+    def _insert_piece(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
         """Insert what one statement takes."""
 
     def _label(self, connection: Connection, jobs: Iterable[NewJob]) -> None:
@@ -100,7 +93,7 @@ class SqliteInserting(Inserting):
             ON CONFLICT (id) DO NOTHING
         """).text
 
-    def _insert_chunk(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
+    def _insert_piece(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
         if len(jobs) > 1:  # nobody else writes between this look and the insert
             jobs = self._without_existing(connection, jobs)
         now = time_as_text(self.dialect.now(connection))
@@ -178,7 +171,7 @@ class PostgresqlInserting(Inserting):
         self._insert_one = dialect.shortest_way(one(labelled=""))
         self._insert_one_with_labels = dialect.shortest_way(one(labelled=_LABELLED))
 
-    def _insert_chunk(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
+    def _insert_piece(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
         labels = labels_of(jobs)
         given = {"job_labels": msgspec.json.encode(labels).decode()} if labels else {}
         if len(jobs) == 1:
@@ -232,15 +225,21 @@ class MysqlInserting(Inserting):
                 {now}, {now}, CASE state WHEN 'SCHEDULED' THEN {now} END, CASE state WHEN 'ENQUEUED' THEN {now} END,
                 run_at, reason, recurring_job_id, extras, ''
             FROM JSON_TABLE(:jobs, '$[*]' COLUMNS (
-                id CHAR(36) PATH '$.id', state VARCHAR(20) PATH '$.state', target LONGTEXT PATH '$.target',
-                arguments LONGTEXT PATH '$.arguments', name LONGTEXT PATH '$.name', queue LONGTEXT PATH '$.queue',
-                priority INT PATH '$.priority', labels LONGTEXT PATH '$.labels', retries INT PATH '$.retries',
-                run_at DATETIME(6) PATH '$.run_at', reason LONGTEXT PATH '$.reason',
-                recurring_job_id LONGTEXT PATH '$.recurring_job_id', extras LONGTEXT PATH '$.extras'
+                id CHAR(36) PATH '$.id', state VARCHAR(20) PATH '$.state',
+                -- Without saying so, text would be that of the database, and lose what its character set does not know.
+                target LONGTEXT CHARACTER SET utf8mb4 PATH '$.target',
+                arguments LONGTEXT CHARACTER SET utf8mb4 PATH '$.arguments',
+                name LONGTEXT CHARACTER SET utf8mb4 PATH '$.name',
+                queue LONGTEXT CHARACTER SET utf8mb4 PATH '$.queue',
+                labels LONGTEXT CHARACTER SET utf8mb4 PATH '$.labels',
+                reason LONGTEXT CHARACTER SET utf8mb4 PATH '$.reason',
+                recurring_job_id LONGTEXT CHARACTER SET utf8mb4 PATH '$.recurring_job_id',
+                extras LONGTEXT CHARACTER SET utf8mb4 PATH '$.extras',
+                priority INT PATH '$.priority', retries INT PATH '$.retries', run_at DATETIME(6) PATH '$.run_at'
             )) AS job
         """)
 
-    def _insert_chunk(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
+    def _insert_piece(self, connection: Connection, jobs: Sequence[NewJob]) -> set[JobId]:
         while jobs:
             try:
                 self._insert_all(connection, jobs)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Executable, Integer, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, Executable, Integer, String, and_, bindparam, cast, or_, select, update
 
 from jobrunr.ids import JobId
 from jobrunr.states import JobState
@@ -26,6 +26,10 @@ class Journal:
         self._held = select(tables.jobs.c.id, tables.jobs.c.claim_token).where(running, dialect.among(tables.jobs.c.id))
         # Shared locks: who wants to take one of these jobs away waits until we have written, and we see who was faster.
         self._held_locked = self._held.order_by(tables.jobs.c.id).with_for_update(read=True)
+        job_id, claim_token = (cast(column, String(36)) for column in (tables.jobs.c.id, tables.jobs.c.claim_token))
+        self._claims_of = select(job_id, claim_token).where(
+            running, tables.jobs.c.server_id == bindparam("server_id", type_=Id)
+        )
         token = bindparam("token", type_=Id)
         this_claim = (running, dialect.among(tables.jobs.c.id), tables.jobs.c.claim_token == token)
         self._begin = update(tables.jobs).where(*this_claim).values(begun_token=token)
@@ -45,6 +49,11 @@ class Journal:
         """Which claims hold."""
         tokens = self._tokens(connection, self._held, claims)
         return frozenset(claim.job_id for claim in claims if tokens.get(claim.job_id) == claim.token)
+
+    def claims_of(self, connection: Connection, server_id: UUID) -> frozenset[Claim]:
+        """The claims of a server. One whose token somebody has damaged is none."""
+        rows = connection.execute(self._claims_of, {"server_id": server_id})
+        return frozenset(claim for job_id, token in rows if (claim := _to_claim(job_id, token)) is not None)
 
     def begin(self, connection: Connection, claims: Sequence[Claim]) -> frozenset[JobId]:
         """Mark runs as begun: those of one claim of the server, which share their token, in one statement."""
@@ -91,6 +100,13 @@ class Journal:
     def _tokens(self, connection: Connection, statement: Executable, claims: Sequence[Claim]) -> dict[UUID, UUID | None]:
         rows = connection.execute(statement, {"ids": [claim.job_id for claim in claims]})
         return {row.id: row.claim_token for row in rows}
+
+
+def _to_claim(job_id: str, token: str | None) -> Claim | None:
+    try:
+        return None if token is None else Claim(JobId(job_id), UUID(token))
+    except ValueError:
+        return None
 
 
 def _log_values(job_id: JobId, line: LogLine) -> dict[str, Any]:

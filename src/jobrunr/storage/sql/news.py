@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.base import Transaction
+from sqlalchemy.exc import InvalidRequestError
 
 from jobrunr.clock import Clock, SystemClock
 from jobrunr.jobs import NewJob
@@ -58,7 +59,7 @@ class HeldNews:
     """Keeps what happens in the transactions of callers until they are committed. What is rolled back is never told."""
 
     def __init__(self, tell: Callable[[Queues], None]) -> None:
-        self._tell = tell
+        self.tell = tell
         self._held: WeakKeyDictionary[Transaction, set[str] | None] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
@@ -69,8 +70,15 @@ class HeldNews:
         with self._lock:
             before = self._held.get(transaction, set())
             self._held[transaction] = None if queues is None or before is None else before.union(queues)
-        event.listen(connection, "commit", self._committing)  # once, however often this is said
-        event.listen(connection, "commit_twophase", self._committing_in_two_phases)
+        try:
+            self._listen(connection)
+        except InvalidRequestError:  # SQLAlchemy 2.0, where connections of an engine with options have no events
+            self._listen(connection.engine)
+
+    def _listen(self, target: Connection | Engine) -> None:
+        """To the same once, however often this is said."""
+        event.listen(target, "commit", self._committing)
+        event.listen(target, "commit_twophase", self._committing_in_two_phases)
 
     def _committing(self, connection: Connection) -> None:
         """Before the commit, which is where SQLAlchemy tells of it. Who woke up now would find nothing."""
@@ -87,4 +95,4 @@ class HeldNews:
     def _tell_behind(self, transaction: Transaction, queues: Queues) -> None:
         while transaction.is_active:  # becomes false as soon as the commit has returned, however it went
             time.sleep(_GLANCE)
-        self._tell(queues)
+        self.tell(queues)

@@ -43,7 +43,8 @@ class ConnectionPresence(SqlPresence):
         server_id: whose lock.
 
     Raises:
-        NoSessionError: such locks do not work here.
+        NoSessionError: such locks do not work here. Where it is only the connection that could not be made, one is tried for
+            until it can.
     """
 
     _PROBE = 30.0
@@ -57,17 +58,17 @@ class ConnectionPresence(SqlPresence):
         self._held_since: float | None = None
         self._descriptor = -1
         self._stopped = threading.Event()
-        connection = self._take()
+        connection = self._first()
         self._wake_end, self._wake = os.pipe()
         self._thread = threading.Thread(target=self._run, args=(connection,), name="jobrunr-presence", daemon=True)
         self._thread.start()
 
     @classmethod
     def taken(cls, engine: Engine, server_id: UUID) -> Self | None:
-        """The lock, or None where there cannot be one now. A server does without it as well."""
+        """The lock, or None where there cannot be one. A server does without it as well."""
         try:
             return cls(engine, server_id)
-        except Exception as error:  # noqa: BLE001 - whatever the driver raises
+        except NoSessionError as error:
             _log.info("whether this process lives is known by its heartbeats alone: %s", error)
             return None
 
@@ -118,6 +119,16 @@ class ConnectionPresence(SqlPresence):
 
     # -- the thread
 
+    def _first(self) -> PoolProxiedConnection | None:
+        """The first connection, or None when there was none to be had."""
+        try:
+            return self._take()
+        except NoSessionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever the driver raises
+            _log.info("until we have its lock, whether this process lives is known by its heartbeats alone: %s", error)
+            return None
+
     def _run(self, connection: PoolProxiedConnection | None) -> None:
         pause = self._FIRST_PAUSE
         while not self._stopped.is_set():
@@ -129,7 +140,7 @@ class ConnectionPresence(SqlPresence):
                 _log.debug("the lock that proves that this process lives was lost or not had (%s); trying again", error)
                 self._release(connection)
                 connection = None
-                self._stopped.wait(pause)
+                self._stopped.wait(self._PROBE if isinstance(error, NoSessionError) else pause)
                 pause = min(pause * 2, self._LONGEST_PAUSE)
         self._release(connection)
 
@@ -139,7 +150,7 @@ class ConnectionPresence(SqlPresence):
         try:
             self._descriptor = self.descriptor_of(connection.dbapi_connection)
             if not self.take_lock(connection.dbapi_connection, self._server_id):
-                raise NoSessionError("another connection holds the lock of this server")
+                raise BlockingIOError("another connection holds the lock of this server")
         except BaseException:
             self._release(connection)
             raise

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import weakref
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import URL, Engine
 
 from jobrunr.clock import Clock
+from jobrunr.forks import start_anew_after_forks
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate, NewJob
 from jobrunr.recurring_job import Firing, RecurringJob, RecurringRun
@@ -38,17 +39,17 @@ from jobrunr.storage.contract import (
     Totals,
 )
 from jobrunr.storage.sql.auditing import Auditing
-from jobrunr.storage.sql.bound_database import BoundDatabase
-from jobrunr.storage.sql.callers_connection import CallersConnection
 from jobrunr.storage.sql.claiming import ClaimRequest, claiming
 from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.database import Database
-from jobrunr.storage.sql.duties import Expiring, Promoting, Rescuing
+from jobrunr.storage.sql.duties import Promoting, Rescuing
 from jobrunr.storage.sql.engines import open_dialect
+from jobrunr.storage.sql.expiring import Expiring
 from jobrunr.storage.sql.failing import Failing
 from jobrunr.storage.sql.firing import CHUNK, FiringTables
-from jobrunr.storage.sql.inserting import fits_in_one_statement, in_order, inserting
+from jobrunr.storage.sql.inserting import in_pieces, inserting
 from jobrunr.storage.sql.journal import Journal
+from jobrunr.storage.sql.lending import Lending
 from jobrunr.storage.sql.looking import Looking
 from jobrunr.storage.sql.news import HeldNews, News
 from jobrunr.storage.sql.notes import Notes
@@ -67,7 +68,7 @@ class SqlStorageProvider(StorageProvider):
 
     Arguments:
         engine: a URL (``sqlite:///jobs.db``, ``postgresql://…``, ``mysql://…``, ``mariadb://…``), or an `Engine` of the
-            application, which is used as it is and stays open.
+            application, which stays as it is and open.
         table_prefix: begins the name of every table.
         schema: the schema that the tables are in; by default the one that the connection has.
         clock: what time it is; by default the clock of the database.
@@ -94,7 +95,10 @@ class SqlStorageProvider(StorageProvider):
     ) -> None:
         dialect = open_dialect(engine, table_prefix, schema, clock, timeout)
         self._dialect = dialect
-        self._database = Database(dialect)
+        self._database = self._database_in_order = Database(dialect, dialect.engine)
+        self._database_for_servers = Database(dialect, dialect.server_engine)
+        self._database_for_claims = Database(dialect, dialect.claim_engine)
+        self._lending = Lending(self._database, dialect)
         self._schema = Schema(self._database, dialect)
         self._counting = Counting(dialect)
         self._inserting = inserting(dialect, self._counting)
@@ -103,7 +107,6 @@ class SqlStorageProvider(StorageProvider):
         self._journal = Journal(dialect)
         self._promoting = Promoting(dialect, self._counting)
         self._rescuing = Rescuing(dialect)
-        self._expiring = Expiring(dialect, self._counting)
         self._recurring = Recurring(dialect, self._updating)
         self._firing = FiringTables(dialect, self._inserting)
         self._looking = Looking(dialect)
@@ -111,13 +114,14 @@ class SqlStorageProvider(StorageProvider):
         self._failing = Failing(dialect)
         self._sampling = Sampling(dialect, self._counting)
         self._auditing = Auditing(dialect)
+        self._expiring = Expiring(dialect, self._counting, self._firing, self._sampling, self._auditing)
         self._servers = Servers(dialect)
         self._notes = Notes(dialect)
         self._wake_ups = WakeUps(dialect.make_watcher)
         self._news = News(dialect.clock, self._wake_up)
         self._held_news = HeldNews(self._wake_up)
         self._unanswered: defaultdict[UUID, list[ClaimRequest]] = defaultdict(list)
-        _providers.add(self)
+        start_anew_after_forks(self)
 
     # -- life of the storage
 
@@ -130,16 +134,34 @@ class SqlStorageProvider(StorageProvider):
 
     def close(self) -> None:
         self._wake_ups.close()
-        self._database.close()
+        for database in (self._database, self._database_for_servers, self._database_for_claims):
+            database.close()
+        self._dialect.close()
 
     def bound(self, transaction: object) -> StorageProvider:
+        # They bring SQLAlchemy's ORM along: only who binds waits for it.
+        from jobrunr.storage.sql.borrowed_connection import callers_connection  # noqa: PLC0415
+        from jobrunr.storage.sql.bound_database import BoundDatabase  # noqa: PLC0415
+
         self._database.check_open()
-        connection = CallersConnection(transaction, self._dialect, self.where)
-        news = News(self._dialect.clock, lambda queues: self._held_news.hold(connection.present(), queues))
+        connection = callers_connection(transaction, self._dialect, self.where)
+        news = News(self._dialect.clock, lambda queues: connection.tell_at_commit(queues, self._held_news))
         provider = copy(self)
-        provider._database = BoundDatabase(self._database, self._dialect, connection)  # noqa: SLF001 - its own copy
+        bound = BoundDatabase(self._database, self._dialect, connection)
+        provider._database = provider._database_in_order = bound  # noqa: SLF001 - its own copy
         provider._news = news  # noqa: SLF001 - its own copy
         return provider
+
+    def for_servers(self) -> StorageProvider:
+        provider = copy(self)
+        provider._database = self._database_for_servers  # noqa: SLF001 - its own copy
+        provider._database_in_order = self._database_for_claims  # noqa: SLF001 - its own copy
+        return provider
+
+    def transaction(
+        self, sessions: Callable[..., Any] | None, conclude: Callable[[StorageProvider], None]
+    ) -> AbstractContextManager[Any]:
+        return self._lending.session(sessions, lambda connection: conclude(self.bound(connection)))
 
     def now(self) -> datetime:
         return self._database.read(self._dialect.now)
@@ -149,10 +171,10 @@ class SqlStorageProvider(StorageProvider):
     def insert(self, jobs: Sequence[NewJob]) -> frozenset[JobId]:
         if not jobs:
             return frozenset()
-        wanted = in_order(jobs)
-        run = self._database.write_once if fits_in_one_statement(wanted) else self._database.write
-        new = run(lambda connection: self._inserting.insert(connection, wanted))
-        self._news.tell_of(job for job in wanted if job.id in new)
+        pieces = in_pieces(jobs)
+        run = self._database.write_once if len(pieces) == 1 else self._database.write
+        new = run(lambda connection: self._inserting.insert(connection, pieces))
+        self._news.tell_of(jobs if len(new) == len(jobs) else (job for job in jobs if job.id in new))
         return new
 
     # -- running jobs
@@ -168,7 +190,7 @@ class SqlStorageProvider(StorageProvider):
         elif self._claiming.looks_first and not self._database.read(self._claiming.is_any_enqueued):
             return []
         try:
-            return self._database.write_once(lambda connection: self._claiming.claim(connection, request))
+            return self._database_in_order.write_once(lambda connection: self._claiming.claim(connection, request))
         except Exception:
             unanswered.append(request)
             raise
@@ -193,6 +215,9 @@ class SqlStorageProvider(StorageProvider):
             return frozenset()
         return self._database.read(lambda connection: self._journal.held(connection, claims))
 
+    def claims_of(self, server_id: UUID) -> frozenset[Claim]:
+        return self._database.read(lambda connection: self._journal.claims_of(connection, server_id))
+
     def begin(self, claims: Sequence[Claim]) -> frozenset[JobId]:
         if not claims:
             return frozenset()
@@ -201,12 +226,11 @@ class SqlStorageProvider(StorageProvider):
     # -- duties of the master
 
     def promote(self, limit: int) -> Promotion:
-        idle = self._database.read(self._promoting.nothing_due)
-        if idle is not None:
-            return idle
-        promotion = self._database.write(lambda connection: self._promoting.promote(connection, limit))
-        if promotion.count:
-            self._news.tell(None)
+        promotion = self._database_in_order.read(self._promoting.nothing_due)
+        if promotion is None:
+            promotion = self._database_in_order.write(partial(self._promoting.promote, limit=limit))
+            if promotion.count:
+                self._news.tell(None)
         return promotion
 
     def orphans(self, limit: int) -> list[Job]:
@@ -216,19 +240,16 @@ class SqlStorageProvider(StorageProvider):
         return self._database.read(lambda connection: self._promoting.awaiting(connection, limit, after))
 
     def expire(self, retention: Retention, limit: int) -> int:
-        self._database.write(lambda connection: self._forget(connection, retention, limit))
+        if not self._database.read(lambda connection: self._expiring.is_anything_over(connection, retention)):
+            return 0
+        self._database.write(lambda connection: self._expiring.forget(connection, retention, limit))
         return self._database.write(lambda connection: self._expiring.expire(connection, retention, limit))
 
-    def _forget(self, connection: Connection, retention: Retention, limit: int) -> None:
-        self._firing.forget(connection, retention, limit)
-        self._sampling.forget(connection)
-        self._auditing.forget(connection, retention.forget_audit_after, limit)
-
     def sample(self) -> None:
-        self._database.write(self._sampling.sample)
+        self._database.write_once(partial(self._sampling.keep, sample=self._database.read(self._sampling.take)))
 
     def tidy(self) -> None:
-        while self._database.write(self._counting.fold):
+        while self._database.read(self._counting.is_worth_folding) and self._database.write(self._counting.fold):
             pass
 
     # -- recurring jobs
@@ -324,11 +345,6 @@ class SqlStorageProvider(StorageProvider):
     def servers(self) -> list[ServerRecord]:
         return self._database.read(self._servers.all)
 
-    def remove_dead(self, timeout: timedelta) -> list[ServerRecord]:
-        if not self._database.read(lambda connection: self._servers.any_dead(connection, timeout)):
-            return []
-        return self._database.write(lambda connection: self._servers.remove_dead(connection, timeout))
-
     def presence(self, server_id: UUID) -> Presence | None:
         self._database.check_open()
         return self._dialect.presence(server_id)
@@ -338,8 +354,8 @@ class SqlStorageProvider(StorageProvider):
             return frozenset()
         return self._database.read(lambda connection: self._dialect.absent(connection, server_ids))
 
-    def remove_absent(self, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
-        return self._database.write(lambda connection: self._servers.remove_absent(connection, servers))
+    def remove_dead(self, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
+        return self._database.write(lambda connection: self._servers.remove_dead(connection, servers))
 
     # -- notes
 
@@ -377,21 +393,8 @@ class SqlStorageProvider(StorageProvider):
         self._wake_ups.ring(queues)
         self._dialect.tell_others(queues)
 
-    # -- forks
-
     def start_anew_after_fork(self) -> None:
         """Forget, in the child of a fork, the connections and threads of the parent."""
         self._dialect.start_anew_after_fork()
         self._wake_ups.start_anew_after_fork()
         self._unanswered.clear()
-
-
-_providers: weakref.WeakSet[SqlStorageProvider] = weakref.WeakSet()
-
-
-def _start_anew_after_fork() -> None:
-    for provider in list(_providers):
-        provider.start_anew_after_fork()
-
-
-os.register_at_fork(after_in_child=_start_anew_after_fork)

@@ -208,6 +208,7 @@ def server_values(server: ServerRecord) -> dict[str, Any]:
         "cpu": server.cpu,
         "host": server.host[:255],
         "tags": msgspec.json.encode(server.tags).decode(),
+        "has_presence": server.has_presence,
     }
 
 

@@ -21,7 +21,6 @@ class Sampling:
         moment = bindparam("moment", type_=UtcTime())
         self.dialect = dialect
         self._counting = counting
-        self._known = select(samples.c.minute).where(samples.c.minute == moment)
         self._since = (
             select(samples.c.at, samples.c.succeeded, samples.c.failed)
             .where(samples.c.at >= moment)
@@ -29,14 +28,15 @@ class Sampling:
         )
         self._forget = delete(samples).where(samples.c.minute <= moment)
 
-    def sample(self, connection: Connection) -> None:
-        """Keep the totals of this minute, unless some are kept."""
-        now = self.dialect.now(connection)
-        minute = minute_of(now)
-        if connection.execute(self._known, {"moment": minute}).first() is None:
-            totals = self._counting.totals(connection)
-            row = {"minute": minute, "at": now, "succeeded": totals.succeeded, "failed": totals.failed}
-            self.dialect.insert_missing(connection, self.dialect.tables.samples, [row])
+    def take(self, connection: Connection) -> Sample:
+        """The totals of now."""
+        return Sample(self.dialect.now(connection), self._counting.totals(connection))
+
+    def keep(self, connection: Connection, sample: Sample) -> None:
+        """Keep the totals of a minute, unless some are kept."""
+        totals = sample.totals
+        row = {"minute": minute_of(sample.at), "at": sample.at, "succeeded": totals.succeeded, "failed": totals.failed}
+        self.dialect.insert_missing(connection, self.dialect.tables.samples, [row])
 
     def since(self, connection: Connection, moment: datetime) -> list[Sample]:
         """What was kept from a moment on."""

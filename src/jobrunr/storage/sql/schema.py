@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from sqlalchemy import Connection, Executable, Exists, Table, column, exists, inspect, select, table
+from sqlalchemy import Connection, Executable, Exists, MetaData, Table, column, exists, inspect, select, table
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import DropTable
 
 from jobrunr.errors import SchemaMissingError, SchemaNewerError, StorageSetupError
 from jobrunr.storage.sql.database import Database
@@ -79,6 +80,19 @@ class Schema:
 
 def _has_rows(table: Table) -> Exists:
     return exists().select_from(table)
+
+
+def drop_tables(connection: Connection, tables: Tables) -> None:
+    """Drop all tables of a prefix, and with them everything that was ever stored there; those that exist."""
+    found = inspect(connection)
+    for name in names_of_tables(tables):
+        if found.has_table(name, tables.schema):
+            connection.execute(DropTable(Table(name, MetaData(), schema=tables.schema)))
+
+
+def names_of_tables(tables: Tables) -> list[str]:
+    """The names of all tables of a prefix, that of the revision among them, without the schema."""
+    return [*(table.name for table in tables.metadata.sorted_tables), tables.name(VERSION_TABLE)]
 
 
 def migration_sql(dialect: str, *, table_prefix: str = DEFAULT_PREFIX, schema: str | None = None) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, Executable, bindparam, cast, delete, exists, select, union_all, update
+from sqlalchemy import Connection, Executable, bindparam, delete, exists, select, union_all, update
 
 from jobrunr.server_record import ServerRecord
-from jobrunr.storage.sql.column_types import UtcTime
 from jobrunr.storage.sql.dialects.base import Dialect
 from jobrunr.storage.sql.rows import server_values, to_server
 
@@ -21,7 +19,7 @@ class Servers:
         servers = dialect.tables.servers
         self.dialect = dialect
         this_server = servers.c.id == bindparam("server_id")
-        loads = ("name", "workers", "busy", "queues", "version", "pid", "memory", "cpu", "host", "tags")
+        loads = ("name", "workers", "busy", "queues", "version", "pid", "memory", "cpu", "host", "tags", "has_presence")
         self._renew = (
             update(servers)
             .where(this_server)
@@ -33,16 +31,12 @@ class Servers:
         self._pause = update(servers).where(this_server).values(is_paused=bindparam("paused"))
         self._all = select(*servers.c).order_by(servers.c.first_heartbeat, servers.c.id)
         self._renew_and_all = self._in_one_statement() if dialect.reads_what_it_writes else None
-        self._all_and_now = self._all.add_columns(cast(dialect.now_sql, UtcTime))
-        self._silent = select(*servers.c).where(servers.c.last_heartbeat < bindparam("until")).with_for_update()
-        self._remove_all = delete(servers).where(dialect.among(servers.c.id))
         self._remove_unheard = delete(servers).where(this_server, servers.c.last_heartbeat == bindparam("heard_at"))
 
     def announce(self, connection: Connection, server: ServerRecord) -> None:
         """Register a server."""
         now = self.dialect.now(connection)
         row = server_values(server) | {"first_heartbeat": now, "last_heartbeat": now, "is_paused": server.is_paused}
-        row["has_presence"] = server.has_presence
         self.dialect.insert_or_replace(connection, self.dialect.tables.servers, [row])
 
     def heartbeat(self, connection: Connection, server: ServerRecord) -> list[ServerRecord]:
@@ -75,21 +69,7 @@ class Servers:
         """All servers, the longest running first."""
         return [to_server(row) for row in connection.execute(self._all)]
 
-    def any_dead(self, connection: Connection, timeout: timedelta) -> bool:
-        """Whether a server's last heartbeat is too long ago: a look that locks nothing."""
-        rows = connection.execute(self._all_and_now).all()
-        return any(row[-1] - row.last_heartbeat > timeout for row in rows)
-
-    def remove_dead(self, connection: Connection, timeout: timedelta) -> list[ServerRecord]:
-        """Remove the servers whose last heartbeat is too long ago."""
-        until = self.dialect.now(connection) - timeout
-        dead = [to_server(row) for row in connection.execute(self._silent, {"until": until})]
-        if dead:
-            connection.execute(self._remove_all, {"ids": [server.id for server in dead]})
-        self.dialect.forget_presence_of([server.id for server in dead])
-        return dead
-
-    def remove_absent(self, connection: Connection, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
+    def remove_dead(self, connection: Connection, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
         """Remove those that were not heard since."""
         removed = [
             server

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -25,48 +26,38 @@ def in_batches(updates: Sequence[JobUpdate]) -> Iterator[Sequence[JobUpdate]]:
     return chunks(changes, lambda change: len(change.result_json or "") + len(change.past) + 500)
 
 
-class Updating:
+class Updating(ABC):
+    """Writes those updates whose guard holds."""
+
+    def __init__(self, dialect: Dialect, counting: Counting) -> None:
+        self.dialect = dialect
+        self._counting = counting
+        self._jobs = select(*dialect.tables.jobs.c).where(dialect.among(dialect.tables.jobs.c.id))
+
+    @abstractmethod
+    def update(self, connection: Connection, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
+        """Write on a connection whose transaction is the caller's business; return the ids whose change is there now."""
+
+    def written_before(self, connection: Connection, updates: Mapping[JobId, JobUpdate]) -> frozenset[JobId]:
+        """Which of these, whose guards do not hold, were sent before and written then."""
+        doubtful = [job_id for job_id, change in updates.items() if change.token is not None and change.keep_token]
+        if not doubtful:
+            return frozenset()
+        jobs = read_jobs(connection, self.dialect, self._jobs, {"ids": doubtful})
+        return frozenset(job.id for job in jobs if _was_written(job, updates[job.id]))
+
+
+class StepwiseUpdating(Updating):
     """Locks the jobs in question in the order of their ids, looks at each guard, and writes those that hold."""
 
     def __init__(self, dialect: Dialect, counting: Counting) -> None:
+        super().__init__(dialect, counting)
         jobs = dialect.tables.jobs
-        self.dialect = dialect
-        self._counting = counting
         token = cast(jobs.c.claim_token, String(36))  # as text: a token that somebody damaged is just another one
-        these = dialect.among(jobs.c.id)
-        self._guards = (
-            select(jobs.c.id, jobs.c.state, jobs.c.version, token).where(these).order_by(jobs.c.id).with_for_update()
-        )
-        self._jobs = select(*jobs.c).where(these)
-        this_job = jobs.c.id == bindparam("job_id")
-        begun = {"state": bindparam("new_state"), "version": jobs.c.version + 1, "state_at": bindparam("at")}
-        outcome: dict[str, Any] = {"result": bindparam("new_result"), "expires_at": bindparam("new_expires_at")}
-        self._succeed = update(jobs).where(this_job).values(**begun, **outcome, finished_at=bindparam("at"), crashes=None)
-        self._change = (
-            update(jobs)
-            .where(this_job)
-            .values(
-                **begun,
-                **outcome,
-                claim_token=bindparam("kept_token"),
-                attempts=bindparam("new_attempts"),
-                failures=bindparam("new_failures"),
-                run_at=bindparam("new_run_at"),
-                reason=bindparam("new_reason"),
-                scheduled_at=bindparam("new_scheduled_at"),
-                enqueued_at=bindparam("new_enqueued_at"),
-                started_at=None,
-                finished_at=None,
-                server_id=None,
-                past=jobs.c.past + bindparam("more_past"),
-                actor=bindparam("new_actor"),
-                fingerprint=func.coalesce(bindparam("new_fingerprint"), jobs.c.fingerprint),
-                crashes=bindparam("new_crashes"),
-            )
-        )
+        guarded = select(jobs.c.id, jobs.c.state, jobs.c.version, token).where(dialect.among(jobs.c.id))
+        self._guards = guarded.order_by(jobs.c.id).with_for_update()
 
     def update(self, connection: Connection, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
-        """Write on a connection whose transaction is the caller's business; return the ids whose change is there now."""
         wanted = {change.job_id: change for change in updates}
         changes: list[JobUpdate] = []
         moves: Counter[str] = Counter()
@@ -84,20 +75,63 @@ class Updating:
         self._counting.add(connection, moves)
         return frozenset(change.job_id for change in changes) | self.written_before(connection, wanted)
 
-    def written_before(self, connection: Connection, updates: Mapping[JobId, JobUpdate]) -> frozenset[JobId]:
-        """Which of these, whose guards do not hold, were sent before and written then."""
-        doubtful = [job_id for job_id, change in updates.items() if change.token is not None and change.keep_token]
-        if not doubtful:
-            return frozenset()
-        jobs = read_jobs(connection, self.dialect, self._jobs, {"ids": doubtful})
-        return frozenset(job.id for job in jobs if _was_written(job, updates[job.id]))
-
+    @abstractmethod
     def _write(self, connection: Connection, changes: list[JobUpdate]) -> None:
         """Write changes to jobs that are locked."""
-        for statement, is_success in ((self._succeed, True), (self._change, False)):
-            values = [change_values(change) for change in changes if (change.state is JobState.SUCCEEDED) is is_success]
-            if values:
-                connection.execute(statement, values)
+
+
+class SqliteUpdating(StepwiseUpdating):
+    """Differs because the driver writes a row in the time that it takes to convert its values one by one; so those of the
+    usual end are made as the driver wants them."""
+
+    def __init__(self, dialect: Dialect, counting: Counting) -> None:
+        super().__init__(dialect, counting)
+        jobs = dialect.tables.jobs
+        self._succeed = dialect.statement("""
+            UPDATE {jobs}
+            SET state = 'SUCCEEDED', version = version + 1, state_at = ?, result = ?, expires_at = ?, finished_at = ?,
+                crashes = NULL
+            WHERE id = ?
+        """).text
+        self._change = (
+            update(jobs)
+            .where(jobs.c.id == bindparam("job_id"))
+            .values(
+                state=bindparam("new_state"),
+                version=jobs.c.version + 1,
+                state_at=bindparam("at"),
+                result=bindparam("new_result"),
+                expires_at=bindparam("new_expires_at"),
+                claim_token=bindparam("kept_token"),
+                attempts=bindparam("new_attempts"),
+                failures=bindparam("new_failures"),
+                run_at=bindparam("new_run_at"),
+                reason=bindparam("new_reason"),
+                scheduled_at=bindparam("new_scheduled_at"),
+                enqueued_at=bindparam("new_enqueued_at"),
+                started_at=None,
+                finished_at=None,
+                server_id=None,
+                past=jobs.c.past + bindparam("more_past"),
+                actor=bindparam("new_actor"),
+                fingerprint=func.coalesce(bindparam("new_fingerprint"), jobs.c.fingerprint),
+                crashes=bindparam("new_crashes"),
+            )
+        )
+
+    def _write(self, connection: Connection, changes: list[JobUpdate]) -> None:
+        successes = [_success(change) for change in changes if change.state is JobState.SUCCEEDED]
+        if successes:
+            connection.exec_driver_sql(self._succeed, successes)
+        others = [change_values(change) for change in changes if change.state is not JobState.SUCCEEDED]
+        if others:
+            connection.execute(self._change, others)
+
+
+def _success(change: JobUpdate) -> tuple[str | None, ...]:
+    at = time_as_text(change.at)
+    expires_at = None if change.expires_at is None else time_as_text(change.expires_at)
+    return at, change.result_json, expires_at, at, str(change.job_id)
 
 
 class PostgresqlUpdating(Updating):
@@ -174,7 +208,7 @@ class PostgresqlUpdating(Updating):
         return changed | self.written_before(connection, rest)
 
 
-class MysqlUpdating(Updating):
+class MysqlUpdating(StepwiseUpdating):
     """Differs because the driver sends a list of updates one by one, and waits for the answer to each. Here they travel as
     one JSON document."""
 
@@ -184,10 +218,13 @@ class MysqlUpdating(Updating):
             UPDATE JSON_TABLE(:changes, '$[*]' COLUMNS (
                 id CHAR(36) CHARACTER SET ascii PATH '$.id', kept_token CHAR(36) PATH '$.kept_token',
                 state VARCHAR(20) PATH '$.state', at DATETIME(6) PATH '$.at', run_at DATETIME(6) PATH '$.run_at',
-                reason LONGTEXT PATH '$.reason', attempts INT PATH '$.attempts', failures INT PATH '$.failures',
-                result LONGTEXT PATH '$.result', expires_at DATETIME(6) PATH '$.expires_at', past LONGTEXT PATH '$.past',
-                actor VARCHAR(255) PATH '$.actor', fingerprint VARCHAR(16) PATH '$.fingerprint',
-                crashes INT PATH '$.crashes', succeeded INT PATH '$.succeeded'
+                -- Without saying so, text would be that of the database, and lose what its character set does not know.
+                reason LONGTEXT CHARACTER SET utf8mb4 PATH '$.reason',
+                result LONGTEXT CHARACTER SET utf8mb4 PATH '$.result',
+                past LONGTEXT CHARACTER SET utf8mb4 PATH '$.past',
+                actor VARCHAR(255) CHARACTER SET utf8mb4 PATH '$.actor',
+                attempts INT PATH '$.attempts', failures INT PATH '$.failures', expires_at DATETIME(6) PATH '$.expires_at',
+                fingerprint VARCHAR(16) PATH '$.fingerprint', crashes INT PATH '$.crashes', succeeded INT PATH '$.succeeded'
             )) AS wanted
             JOIN {jobs} AS job ON job.id = wanted.id
             SET job.state = wanted.state,
@@ -249,7 +286,12 @@ def _document(change: JobUpdate) -> dict[str, Any]:
 
 def updating(dialect: Dialect, counting: Counting) -> Updating:
     """What writes changes of state into this kind of database."""
-    return {"postgresql": PostgresqlUpdating, "mysql": MysqlUpdating}.get(dialect.name, Updating)(dialect, counting)
+    kinds: dict[str, Callable[[Dialect, Counting], Updating]] = {
+        "sqlite": SqliteUpdating,
+        "postgresql": PostgresqlUpdating,
+        "mysql": MysqlUpdating,
+    }
+    return kinds[dialect.name](dialect, counting)
 
 
 def change_values(change: JobUpdate) -> dict[str, Any]:

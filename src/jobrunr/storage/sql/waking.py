@@ -100,15 +100,16 @@ class PollingWatcher(Watcher):
 
     def watch(self) -> None:
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            interval, was_waiting = self._SHORTEST, False
+            connection.detach()
+            interval, before = self._SHORTEST, None
             while True:
                 enqueued, *times = connection.execute(self._look).one()
-                is_waiting = enqueued is not None
-                self.watching(is_work_waiting=is_waiting)
+                self.watching(is_work_waiting=enqueued is not None)
                 self.watch_times(times)
-                # A queue that stays full, because it is others that serve it, is not news for ever.
-                interval = self._SHORTEST if is_waiting and not was_waiting else min(interval * 1.5, self._LONGEST)
-                was_waiting = is_waiting
+                # A job that stays there, because it is others that serve its queue, is not news for ever.
+                is_news = enqueued is not None and enqueued != before
+                interval = self._SHORTEST if is_news else min(interval * 1.5, self._LONGEST)
+                before = enqueued
                 if self.stopped.wait(interval):
                     return
 

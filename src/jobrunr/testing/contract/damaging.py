@@ -114,6 +114,7 @@ class Damaging(Contract):
         storage.sign_off(server.id)
 
         orphans = {job.id: job for job in storage.orphans(MANY)}
+        assert other.id in {claim.job_id for claim in storage.claims_of(server.id)}
 
         assert orphans.keys() == {broken.id, other.id}
         assert is_unreadable(orphans[broken.id])

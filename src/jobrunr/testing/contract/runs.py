@@ -14,7 +14,8 @@ from jobrunr.storage.contract import Claim, LogLine, Retention, RunRecord, Stora
 from jobrunr.testing.clock import TestClock
 from jobrunr.testing.contract.base import TEXTS, Contract
 from jobrunr.testing.contract.decisions import Decision, by_the_owner, rescue, retry_at_once, withdraw
-from jobrunr.testing.factories import claim_of, enqueued, present, processing, written
+from jobrunr.testing.factories import announced, claim_of, enqueued, present, processing, written
+from jobrunr.transitions import succeed
 
 
 def a_line(at: datetime, seq: int = 0, attempt: int = 1, message: str = "connecting") -> LogLine:
@@ -301,6 +302,21 @@ class Holding(Contract):
         (again,) = storage.claim(server.id, server.name, 1)
         assert storage.held([claim_of(before)]) == frozenset()
         assert storage.held([claim_of(again)]) == {again.id}
+
+    def test_all_claims_of_a_server_are_told_and_no_others(
+        self, storage: StorageProvider, server: ServerRecord, clock: TestClock
+    ) -> None:
+        other = announced(storage)
+        assert storage.claims_of(server.id) == frozenset()
+        jobs = [processing(storage, server) for _ in range(3)]
+        elsewhere = processing(storage, other)
+        enqueued(storage)
+        assert storage.claims_of(server.id) == {claim_of(job) for job in jobs}
+        assert storage.claims_of(other.id) == {claim_of(elsewhere)}
+
+        storage.update([rescue(jobs[0], clock.now())])
+        written(storage, succeed(jobs[1], clock.now()))
+        assert storage.claims_of(server.id) == {claim_of(jobs[2])}
 
     def test_a_thousand_claims_are_judged_at_once(self, storage: StorageProvider) -> None:
         job = processing(storage)

@@ -1,5 +1,5 @@
-"""Servers and notes: `announce`, `heartbeat`, `sign_off`, `servers`, `remove_dead`, `presence`, `absent`, `remove_absent`,
-`get_metadata`, `put_metadata`, `find_metadata`, `remove_metadata`."""
+"""Servers and notes: `announce`, `heartbeat`, `sign_off`, `servers`, `remove_dead`, `presence`, `absent`, `get_metadata`,
+`put_metadata`, `find_metadata`, `remove_metadata`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from jobrunr.storage.contract import Presence, StorageProvider
 from jobrunr.testing.clock import TestClock
 from jobrunr.testing.contract.base import TEXTS, Contract
 from jobrunr.testing.factories import a_server, announced
-
-LEASE = timedelta(seconds=12)
-TICK = timedelta(microseconds=1)
 
 
 class Registering(Contract):
@@ -87,10 +84,9 @@ class Registering(Contract):
         assert storage.heartbeat(stranger) == []
         assert stranger.id not in {server.id for server in storage.servers()}
 
-    def test_the_heartbeat_of_a_server_taken_for_dead_is_refused(self, storage: StorageProvider, clock: TestClock) -> None:
+    def test_the_heartbeat_of_a_server_taken_for_dead_is_refused(self, storage: StorageProvider) -> None:
         server = announced(storage)
-        clock.advance(LEASE + TICK)
-        storage.remove_dead(LEASE)
+        storage.remove_dead(storage.servers())
         assert storage.heartbeat(server) == []
         assert storage.servers() == []
 
@@ -119,27 +115,31 @@ class Registering(Contract):
         servers = [announced(storage) for _ in range(8)]
         assert [server.id for server in storage.servers()] == sorted(server.id for server in servers)
 
-    def test_a_server_is_dead_when_its_last_heartbeat_is_longer_ago_than_the_lease(
-        self, storage: StorageProvider, clock: TestClock
-    ) -> None:
-        silent, alive = announced(storage, name="silent"), announced(storage, name="alive")
-        began = clock.now()
+    def test_a_server_that_was_not_heard_since_is_removed(self, storage: StorageProvider, clock: TestClock) -> None:
+        dead, silent = announced(storage, name="dead"), announced(storage, name="silent")
+        seen = {server.id: server for server in storage.servers()}
+        clock.advance(seconds=3)
 
-        clock.advance(LEASE)
-        storage.heartbeat(alive)
-        assert storage.remove_dead(LEASE) == []
+        assert storage.remove_dead([seen[dead.id]]) == [seen[dead.id]]
 
-        clock.advance(TICK)
-        assert storage.remove_dead(LEASE) == [replace(silent, first_heartbeat=began, last_heartbeat=began)]
-        assert [server.id for server in storage.servers()] == [alive.id]
-        assert storage.remove_dead(LEASE) == []
+        assert storage.servers() == [seen[silent.id]]
+        assert storage.heartbeat(dead) == []
+        assert storage.remove_dead([seen[dead.id]]) == []
 
-    def test_several_dead_are_removed_at_once(self, storage: StorageProvider, clock: TestClock) -> None:
-        dead = {announced(storage).id for _ in range(3)}
-        clock.advance(LEASE + TICK)
-        alive = announced(storage)
-        assert {server.id for server in storage.remove_dead(LEASE)} == dead
-        assert [server.id for server in storage.servers()] == [alive.id]
+    def test_a_heartbeat_in_between_saves_a_server(self, storage: StorageProvider, clock: TestClock) -> None:
+        saved, dead = announced(storage), announced(storage)
+        seen = {server.id: server for server in storage.servers()}
+        clock.advance(microseconds=1)
+        storage.heartbeat(saved)
+
+        assert storage.remove_dead(list(seen.values())) == [seen[dead.id]]
+
+        assert [server.id for server in storage.servers()] == [saved.id]
+
+    def test_removing_nobody_is_no_error(self, storage: StorageProvider) -> None:
+        server = announced(storage)
+        assert storage.remove_dead([]) == []
+        assert [found.id for found in storage.servers()] == [server.id]
 
 
 class BeingPresent(Contract):
@@ -178,34 +178,13 @@ class BeingPresent(Contract):
         with closing(self.took(storage, server)):
             assert storage.absent([server.id]) == frozenset()
 
+    def test_a_server_may_have_its_lock_later_than_it_is_registered(self, storage: StorageProvider) -> None:
+        server = announced(storage, has_presence=False)
+        assert [found.has_presence for found in storage.servers()] == [False]
+        assert [found.has_presence for found in storage.heartbeat(replace(server, has_presence=True))] == [True]
+
     def test_nobody_of_none_is_absent(self, storage: StorageProvider) -> None:
         assert storage.absent([]) == frozenset()
-
-    def test_a_server_that_was_not_heard_since_is_removed(self, storage: StorageProvider, clock: TestClock) -> None:
-        absent, silent = announced(storage, name="absent"), announced(storage, name="silent")
-        seen = {server.id: server for server in storage.servers()}
-        clock.advance(seconds=3)
-
-        assert storage.remove_absent([seen[absent.id]]) == [seen[absent.id]]
-
-        assert storage.servers() == [seen[silent.id]]
-        assert storage.heartbeat(absent) == []
-        assert storage.remove_absent([seen[absent.id]]) == []
-
-    def test_a_heartbeat_in_between_saves_a_server(self, storage: StorageProvider, clock: TestClock) -> None:
-        saved, absent = announced(storage), announced(storage)
-        seen = {server.id: server for server in storage.servers()}
-        clock.advance(microseconds=1)
-        storage.heartbeat(saved)
-
-        assert storage.remove_absent(list(seen.values())) == [seen[absent.id]]
-
-        assert [server.id for server in storage.servers()] == [saved.id]
-
-    def test_removing_nobody_is_no_error(self, storage: StorageProvider) -> None:
-        server = announced(storage)
-        assert storage.remove_absent([]) == []
-        assert [found.id for found in storage.servers()] == [server.id]
 
 
 class Pausing(Contract):

@@ -31,6 +31,7 @@ from jobrunr.clock import Clock
 from jobrunr.errors import BindError
 from jobrunr.storage.sql.column_types import UtcTime
 from jobrunr.storage.sql.presence import SqlPresence
+from jobrunr.storage.sql.server_engine import engine_for_servers
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import Queues, Watcher
 
@@ -40,6 +41,9 @@ Run = Callable[[Connection, Mapping[str, Any]], int]
 
 _TABLES = ("jobs", "job_counts", "job_labels", "servers")
 """What statements in a database's own words can name."""
+
+WITHOUT_LIMIT = {"max_overflow": -1, "pool_pre_ping": True}
+"""Options of an engine whose pool lets nobody wait, and asks a connection first whether it is still one."""
 
 AUTOCOMMIT = ("this connection commits every statement (AUTOCOMMIT)", "Use one with another isolation level.")
 
@@ -81,6 +85,7 @@ class Dialect(ABC):
 
     def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta, *, owned: bool) -> None:
         self.engine = engine
+        self.server_engine, self.claim_engine = self.engines_for_servers(engine)
         self.owned = owned
         self.tables = tables
         self.seconds = timeout.total_seconds()
@@ -93,17 +98,25 @@ class Dialect(ABC):
             assert self.database_clock is not None
             self.now_sql = self.database_clock
         self._read_now = select(self.now_sql)
+        self.lent = self.make_engine(engine.url, None) if owned else engine
+        """Makes connections without deadlines of ours."""
         self._presences: weakref.WeakSet[SqlPresence] = weakref.WeakSet()
 
     @classmethod
     @abstractmethod
     def make_engine(cls, url: URL, timeout: timedelta | None) -> Engine:
-        """An engine of ours, every call of which ends in time; with None it may take any time.
+        """An engine of ours, every call of which ends in time; with None it may take any time, and nobody waits for others.
 
         Raises:
             StorageSetupError: there cannot be a database of ours.
             ImportError: the driver is not installed.
         """
+
+    @staticmethod
+    def engines_for_servers(engine: Engine) -> tuple[Engine, Engine]:
+        """What servers connect by, and what they take jobs by, that wait or are due: always in the order of an index."""
+        both = engine_for_servers(engine)
+        return both, both
 
     @classmethod
     def adopt_engine(cls, engine: Engine) -> Engine:
@@ -118,17 +131,17 @@ class Dialect(ABC):
 
     # -- transactions
 
-    def reading(self) -> AbstractContextManager[Connection]:
-        """A connection for one statement that changes nothing."""
-        return self.engine.connect()
+    def reading(self, engine: Engine) -> AbstractContextManager[Connection]:
+        """A connection of an engine, for one statement that changes nothing."""
+        return engine.connect()
 
-    def writing(self) -> AbstractContextManager[Connection]:
+    def writing(self, engine: Engine) -> AbstractContextManager[Connection]:
         """A transaction, committed in the end."""
-        return self.engine.begin()
+        return engine.begin()
 
-    def writing_once(self) -> AbstractContextManager[Connection]:
+    def writing_once(self, engine: Engine) -> AbstractContextManager[Connection]:
         """For what is one statement on some databases: there without BEGIN and COMMIT around it, a transaction on others."""
-        return self.writing()
+        return self.writing(engine)
 
     def check_transactional(self, connection: Connection) -> None:
         """Refuse a connection of a caller that commits every statement.
@@ -136,10 +149,22 @@ class Dialect(ABC):
         Raises:
             BindError: it does.
         """
-        driver: Any = connection.connection.dbapi_connection
-        ask = getattr(driver, "get_autocommit", None)  # as MySQL's drivers have it; others have an attribute
-        if ask() if callable(ask) else getattr(driver, "autocommit", False) is True:
-            raise BindError(*AUTOCOMMIT)
+        proxied = connection.connection
+        for driver in (proxied.dbapi_connection, proxied.driver_connection):  # they differ for those of asyncio
+            ask = getattr(driver, "get_autocommit", None)  # as MySQL's drivers have it; others have an attribute
+            if ask() if callable(ask) else getattr(driver, "autocommit", False) is True:
+                raise BindError(*AUTOCOMMIT)
+
+    @abstractmethod
+    def tuple_cursor(self, driver: Any) -> Any:
+        """A cursor of a caller's connection that gives rows as tuples, whatever he has set."""
+
+    @abstractmethod
+    def url_of(self, driver: Any) -> URL:
+        """Where a caller's connection leads, as far as it tells."""
+
+    def tell_at_commit(self, connection: Connection, queues: Queues) -> None:
+        """Tell of these queues with the commit of a caller's connection, where our watchers do not notice by themselves."""
 
     def begin_to_write(self, connection: Connection) -> None:
         """Begin to write on a connection of a caller."""
@@ -147,14 +172,17 @@ class Dialect(ABC):
     @contextmanager
     def unhurried(self) -> Iterator[Connection]:
         """A connection without a deadline that is closed in the end, and with it goes whatever was set or locked in it."""
-        engine = self.make_engine(self.engine.url, None) if self.owned else self.engine
-        try:
-            with engine.connect() as connection:
-                connection.detach()
-                yield connection
-        finally:
-            if self.owned:
-                engine.dispose()
+        with self.lent.connect() as connection:
+            connection.detach()
+            yield connection
+
+    def lending(self) -> AbstractContextManager[Connection]:
+        """A transaction for the application, at READ COMMITTED and without a deadline, committed in the end."""
+        return self.lent.begin()
+
+    def end_if_silent(self, connection: Connection) -> None:
+        """From now on, a lent transaction whose client says nothing for the time of a call is ended by the database, where
+        there is such a setting: it may be frozen, or cut off without a word."""
 
     # -- pieces of statements
 
@@ -243,12 +271,16 @@ class Dialect(ABC):
 
     def close(self) -> None:
         """Give back all that is ours."""
+        for engine in {self.server_engine, self.claim_engine} - {self.engine}:
+            engine.dispose()
         if self.owned:
             self.engine.dispose()
+            self.lent.dispose()
 
     def start_anew_after_fork(self) -> None:
         """Forget what cannot be used in the child of a fork: connections, locks, threads."""
-        self.engine.dispose(close=False)
+        for engine in {self.engine, self.server_engine, self.claim_engine, self.lent}:
+            engine.dispose(close=False)
         for presence in self._presences:
             presence.let_go_after_fork()
 

@@ -30,13 +30,15 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from jobrunr.errors import StorageSetupError
 from jobrunr.storage.sql.column_types import UtcTime
 from jobrunr.storage.sql.deadlines import DeadlinePool
-from jobrunr.storage.sql.dialects.base import Dialect, Trouble
+from jobrunr.storage.sql.dialects.base import WITHOUT_LIMIT, Dialect, Trouble
 from jobrunr.storage.sql.dialects.mysql_presence import NamedLock, absent
 from jobrunr.storage.sql.presence import SqlPresence
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import PollingWatcher, Queues, Watcher
 
 DUPLICATE_ENTRY = 1062
+
+_IDLE = "idle_transaction_timeout"
 
 _LOCK = 0.6
 """The share of the time of a call that a statement may wait for a lock: the database is to give up first, and to say so."""
@@ -70,10 +72,12 @@ class MysqlDialect(Dialect):
             settings += f", innodb_lock_wait_timeout = {_whole(seconds * _LOCK)}"
             # A client that stopped, or that the network cut off without a word, must not keep its locks until somebody
             # notices. MySQL skips this comment: it has no such setting.
-            settings += f" /*M!100300 , idle_transaction_timeout = {_whole(seconds)} */"
+            settings += f" /*M!100300 , {_IDLE} = {_whole(seconds)} */"
             options |= {"poolclass": DeadlinePool, "pool_timeout": seconds}
             limits = ("connect_timeout", "read_timeout", "write_timeout")
             options["connect_args"] = dict.fromkeys(limits, _whole(seconds))
+        else:
+            options |= WITHOUT_LIMIT
         options.setdefault("connect_args", {})["init_command"] = f"SET SESSION {settings}"
         # Every transaction of ours ends before its connection goes back; a ROLLBACK then would be one more round trip.
         options["pool_reset_on_return"] = None
@@ -88,6 +92,32 @@ class MysqlDialect(Dialect):
     @classmethod
     def adopt_engine(cls, engine: Engine) -> Engine:
         return engine.execution_options(isolation_level="READ COMMITTED")
+
+    @contextmanager
+    def lending(self) -> Iterator[Connection]:
+        with self.lent.connect() as connection:
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                if not connection.invalidated and (before := connection.info.pop(_IDLE, None)) is not None:
+                    try:
+                        connection.exec_driver_sql(f"SET SESSION {_IDLE} = {before}")
+                    except DBAPIError:
+                        connection.invalidate()  # nobody gets it with a setting that is not his
+
+    def end_if_silent(self, connection: Connection) -> None:
+        if getattr(connection.dialect, "is_mariadb", False):  # MySQL has no such setting
+            connection.info[_IDLE] = connection.exec_driver_sql(f"SELECT @@SESSION.{_IDLE}").scalar_one()
+            connection.exec_driver_sql(f"SET SESSION {_IDLE} = {_whole(self.seconds)}")
+
+    def tuple_cursor(self, driver: Any) -> Any:
+        return driver.cursor(self.engine.dialect.loaded_dbapi.cursors.Cursor)
+
+    def url_of(self, driver: Any) -> URL:
+        host, port, database = (getattr(driver, name, None) for name in ("host", "port", "db"))
+        named = database.decode() if isinstance(database, bytes) else database
+        return URL.create(self.engine.url.drivername, host=host, port=port, database=named)
 
     def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return cast(column, LargeBinary)
@@ -106,7 +136,7 @@ class MysqlDialect(Dialect):
         connection.execute(statement.on_duplicate_key_update(values), rows)
 
     def make_watcher(self, on_news: Callable[[Queues], None]) -> Watcher:
-        return PollingWatcher(self.engine, self.tables, on_news)
+        return PollingWatcher(self.server_engine, self.tables, on_news)
 
     def make_presence(self, server_id: UUID) -> SqlPresence | None:
         return NamedLock.taken(self.engine, server_id) if self.engine.dialect.driver == "pymysql" else None

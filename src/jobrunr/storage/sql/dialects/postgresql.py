@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -38,16 +39,21 @@ from jobrunr.clock import Clock
 from jobrunr.errors import StorageSetupError
 from jobrunr.storage.sql.column_types import UtcTime
 from jobrunr.storage.sql.deadlines import DeadlinePool
-from jobrunr.storage.sql.dialects.base import Dialect, Run, Trouble
+from jobrunr.storage.sql.dialects.base import WITHOUT_LIMIT, Dialect, Run, Trouble
+from jobrunr.storage.sql.dialects.postgresql_pooler import is_pooled
 from jobrunr.storage.sql.dialects.postgresql_presence import AdvisoryLock, absent
-from jobrunr.storage.sql.dialects.postgresql_waking import NOTIFY, ChannelWatcher, Notifier
+from jobrunr.storage.sql.dialects.postgresql_waking import NOTIFY, ChannelWatcher, Notifier, channel_of, payload_of
 from jobrunr.storage.sql.dialects.psycopg_direct import DirectStatement
 from jobrunr.storage.sql.presence import SqlPresence
+from jobrunr.storage.sql.server_engine import KEPT, KEPT_FOR_CLAIMS, engine_for_servers
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import PollingWatcher, Queues, Watcher
 
 _STATEMENT = 0.6
 """The share of the time of a call that a statement may take: the database is to give up first, and to say so."""
+
+_IN_TRANSACTION = 2
+"""As libpq counts: begun, idle, and not failed."""
 
 _NEVER = 2**62
 """Uses after which psycopg prepares a statement unasked. None would keep it from preparing when asked, too."""
@@ -63,6 +69,7 @@ _NO_TABLE = frozenset({"42P01"})  # undefined_table
 _WRONG_SET_UP = frozenset({"3D000", "28000", "28P01", "42501"})  # no such database or user, wrong password, no such right
 _REFUSED = re.compile(
     r'database ".*" does not exist|role ".*" does not exist|password authentication failed|no pg_hba\.conf entry'
+    "|unsupported startup parameter"
 )
 """The same while connecting, when psycopg has only the words of the server (in English, as long as nobody changed that)."""
 
@@ -77,7 +84,15 @@ class PostgresqlDialect(Dialect):
 
     def __init__(self, engine: Engine, tables: Tables, clock: Clock | None, timeout: timedelta, *, owned: bool) -> None:
         super().__init__(engine, tables, clock, timeout, owned=owned)
-        self._notifier = Notifier(engine, tables, self.shortest_way(NOTIFY))
+        self._notifier = Notifier(self.server_engine, tables, self.shortest_way(NOTIFY))
+
+    @staticmethod
+    def engines_for_servers(engine: Engine) -> tuple[Engine, Engine]:
+        if engine.dialect.driver != "psycopg" or engine_for_servers(engine) is engine:
+            return Dialect.engines_for_servers(engine)  # of other drivers we cannot tell who is pooled
+        claims = engine_for_servers(engine, KEPT_FOR_CLAIMS)
+        event.listen(claims.pool, "connect", _read_in_order)
+        return engine_for_servers(engine, KEPT - KEPT_FOR_CLAIMS), claims
 
     @classmethod
     def make_engine(cls, url: URL, timeout: timedelta | None) -> Engine:
@@ -86,6 +101,8 @@ class PostgresqlDialect(Dialect):
         options: dict[str, Any] = {"pool_reset_on_return": None}
         if timeout is not None:
             options |= {"poolclass": DeadlinePool, "pool_timeout": timeout.total_seconds()}
+        else:
+            options |= WITHOUT_LIMIT
         if is_psycopg:
             options["connect_args"] = _connect_args(url, timeout)
         engine = create_engine(url, hide_parameters=True, isolation_level="AUTOCOMMIT", **options)
@@ -102,8 +119,12 @@ class PostgresqlDialect(Dialect):
         return engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
+    def writing(self, engine: Engine) -> Iterator[Connection]:
+        if engine.dialect.driver != "psycopg":  # others, psycopg2 for one, do not commit what they have not begun themselves
+            with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection, connection.begin():
+                yield connection
+            return
+        with engine.connect() as connection:
             connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
             try:
                 yield connection
@@ -112,14 +133,47 @@ class PostgresqlDialect(Dialect):
                 raise
             connection.commit()
 
-    def writing_once(self) -> AbstractContextManager[Connection]:
-        return self.reading()
+    def end_if_silent(self, connection: Connection) -> None:
+        limit = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")
+        connection.execute(limit, {"milliseconds": f"{self.seconds * 1000:.0f}"})
+
+    def check_transactional(self, connection: Connection) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        if getattr(getattr(driver, "info", None), "transaction_status", None) != _IN_TRANSACTION:
+            super().check_transactional(connection)
+
+    def tuple_cursor(self, driver: Any) -> Any:
+        from psycopg.rows import tuple_row  # noqa: PLC0415 - an optional driver
+
+        return driver.cursor(row_factory=tuple_row)
+
+    def url_of(self, driver: Any) -> URL:
+        place = driver.info
+        return self.engine.url.set(host=place.host, port=place.port, database=place.dbname)
+
+    def tell_at_commit(self, connection: Connection, queues: Queues) -> None:
+        # Differs because a notification is sent with the commit; that it locks the whole instance for a moment is the price
+        # of a connection that does not say when it is committed.
+        connection.execute(NOTIFY, {"channel": self._channel, "payload": payload_of(queues)})
+
+    @cached_property
+    def _channel(self) -> str:
+        with self.engine.connect() as connection:
+            return channel_of(connection, self.tables)
+
+    @contextmanager
+    def lending(self) -> Iterator[Connection]:
+        with self.lent.connect().execution_options(isolation_level="READ COMMITTED") as connection, connection.begin():
+            yield connection
+
+    def writing_once(self, engine: Engine) -> AbstractContextManager[Connection]:
+        return self.reading(engine)
 
     def shortest_way(self, statement: TextClause) -> Run:
         if self.engine.dialect.driver != "psycopg":
             return super().shortest_way(statement)
         # With an engine of the application's it is the application that decides; a pooler may stand in the way.
-        return DirectStatement(self.engine.dialect, statement, prepare=True if self.owned else None)
+        return DirectStatement(self.engine.dialect, statement, prepare=self.owned)
 
     def among(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
         return column == any_(bindparam("ids", type_=ARRAY(column.type)))
@@ -168,8 +222,8 @@ class PostgresqlDialect(Dialect):
 
     def make_watcher(self, on_news: Callable[[Queues], None]) -> Watcher:
         if self.engine.dialect.driver != "psycopg":
-            return PollingWatcher(self.engine, self.tables, on_news)
-        return ChannelWatcher(self.engine, self.tables, self._notifier, on_news)
+            return PollingWatcher(self.server_engine, self.tables, on_news)
+        return ChannelWatcher(self.server_engine, self.tables, self._notifier, on_news)
 
     def make_presence(self, server_id: UUID) -> SqlPresence | None:
         return AdvisoryLock.taken(self.engine, server_id) if self.engine.dialect.driver == "psycopg" else None
@@ -201,16 +255,16 @@ class PostgresqlDialect(Dialect):
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
         with self.unhurried() as connection:
-            connection.exec_driver_sql("SET statement_timeout TO 0")
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _lock_key(self.tables)})
             connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
+            connection.exec_driver_sql("SET LOCAL statement_timeout TO 0")
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _lock_key(self.tables)})
             if self.tables.schema is not None and not inspect(connection).has_schema(self.tables.schema):
                 connection.execute(CreateSchema(self.tables.schema))
             yield connection
-            connection.commit()
+            connection.exec_driver_sql("COMMIT")
 
     def trouble(self, error: DBAPIError) -> Trouble | None:
-        state = getattr(error.orig, "sqlstate", None)
+        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)  # psycopg2 calls it so
         if state in _NO_TABLE:
             return Trouble.NO_TABLE
         if state in _WRONG_SET_UP or (state is None and _REFUSED.search(str(error.orig))):
@@ -225,6 +279,16 @@ class PostgresqlDialect(Dialect):
 
 
 _STATE_OF_SERVER = text("SELECT pg_is_in_recovery(), current_setting('server_encoding')")
+
+
+def _read_in_order(driver: Any, record: object) -> None:
+    """As long as PostgreSQL has not noticed how many jobs are waiting by now, it would rather collect and sort all of them,
+    for each claim anew, than read the first ones by the index that has them in order."""
+    if not is_pooled(driver):
+        for setting in ("enable_sort", "enable_bitmapscan", "jit"):  # to compile what it thinks dear is dearer
+            driver.execute(f"SET {setting} = off")
+    if not driver.autocommit:
+        driver.commit()
 
 
 def _connect_args(url: URL, timeout: timedelta | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from jobrunr.storage.sql.dialects.postgresql_pooler import is_pooled
 from jobrunr.storage.sql.presence import ConnectionPresence, NoSessionError
 
 
@@ -19,9 +20,7 @@ class AdvisoryLock(ConnectionPresence):
 
     def take_lock(self, driver: Any, server_id: UUID) -> bool:
         driver.autocommit = True
-        (backend,) = driver.execute("SELECT pg_backend_pid()").fetchone()
-        if backend != driver.info.backend_pid:
-            # A lock taken through a pooler belongs to a connection of the pooler: it outlives us, or is lost meanwhile.
+        if is_pooled(driver):
             raise NoSessionError("a connection pooler stands between us and the database")
         (is_taken,) = driver.execute("SELECT pg_try_advisory_lock(%s)", [_key(server_id)]).fetchone()
         return bool(is_taken)

@@ -21,8 +21,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from jobrunr.storage.sql.dialects.base import Run
+from jobrunr.storage.sql.dialects.postgresql_pooler import is_pooled
 from jobrunr.storage.sql.tables import Tables
-from jobrunr.storage.sql.waking import Queues, Watcher
+from jobrunr.storage.sql.waking import PollingWatcher, Queues
 
 _log = logging.getLogger("jobrunr.storage")
 
@@ -97,7 +98,7 @@ class Notifier:
                 try:
                     if connection is None:
                         connection, channel = self._connect()
-                    self._notify(connection, {"channel": channel, "payload": _payload(news)})
+                    self._notify(connection, {"channel": channel, "payload": payload_of(news)})
                 except Exception as error:  # noqa: BLE001 - a hint less; whoever waits for it polls
                     _log.debug("other processes were not told about new jobs: %s", error)
                     if connection is not None:
@@ -122,8 +123,10 @@ class Notifier:
     def _connect(self) -> tuple[Connection, str]:
         connection = self._engine.connect()
         connection.detach()
-        connection.exec_driver_sql("SET synchronous_commit TO off")
-        self.backend_pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        driver: Any = connection.connection.dbapi_connection
+        if connection.dialect.driver == "psycopg" and not is_pooled(driver):  # with others we cannot tell
+            connection.exec_driver_sql("SET synchronous_commit TO off")
+            self.backend_pid = driver.info.backend_pid
         return connection, channel_of(connection, self._tables)
 
 
@@ -137,7 +140,7 @@ def _say_what_is_left() -> None:
         notifier.close()
 
 
-def _payload(news: set[str] | None) -> str:
+def payload_of(news: Queues) -> str:
     """The queues that got jobs; nothing stands for any."""
     text = "" if news is None else json.dumps(sorted(news))
     return text if len(text) <= _MAX_PAYLOAD else ""
@@ -151,15 +154,14 @@ def _queues_of(payload: str) -> Queues:
     return queues if isinstance(queues, list) else None
 
 
-class ChannelWatcher(Watcher):
-    """Listens on a channel, on a connection of its own."""
+class ChannelWatcher(PollingWatcher):
+    """Listens on a channel, on a connection of its own. Behind a pooler nothing is heard there, so it looks instead."""
 
     _PROBE = 30.0
     """Seconds of silence after which the connection is asked whether it is still one."""
 
     def __init__(self, engine: Engine, tables: Tables, notifier: Notifier, on_news: Callable[[Queues], None]) -> None:
-        super().__init__(on_news)
-        self._engine = engine
+        super().__init__(engine, tables, on_news)
         self._tables = tables
         self._notifier = notifier
         self._any_enqueued = tables.any_enqueued()
@@ -169,8 +171,18 @@ class ChannelWatcher(Watcher):
         os.write(self._wake, b".")
 
     def watch(self) -> None:
-        with self._engine.connect() as connection, selectors.DefaultSelector() as selector:
+        with self._engine.connect() as connection:
             connection.detach()
+            if not is_pooled(connection.connection.dbapi_connection):
+                self._listen(connection)
+                return
+        _log.info(
+            "a connection pooler stands between us and the database: new jobs are looked for, because nobody can tell us"
+        )
+        super().watch()
+
+    def _listen(self, connection: Connection) -> None:
+        with selectors.DefaultSelector() as selector:
             driver: Any = connection.connection.dbapi_connection
             driver.add_notify_handler(lambda notify: self._hear(notify.pid, notify.payload))
             channel = channel_of(connection, self._tables)

@@ -36,6 +36,7 @@ from jobrunr.errors import BindError, StorageSetupError, StorageUnavailableError
 from jobrunr.storage.sql.column_types import IdList
 from jobrunr.storage.sql.deadlines import DeadlinePool, seconds_left
 from jobrunr.storage.sql.dialects.base import AUTOCOMMIT, Dialect, Trouble
+from jobrunr.storage.sql.dialects.sqlite_file import watch_file
 from jobrunr.storage.sql.dialects.sqlite_presence import LockedFile, absent, remove
 from jobrunr.storage.sql.presence import SqlPresence
 from jobrunr.storage.sql.tables import Tables
@@ -70,6 +71,12 @@ def path_of(url: URL) -> Path:
     return Path(str(url.database).removeprefix("file:").partition("?")[0]).absolute()
 
 
+def is_in_memory(url: URL) -> bool:
+    """Whether a URL names no file."""
+    database = url.database
+    return database in (None, "", ":memory:") or "mode=memory" in str(database) or url.query.get("mode") == "memory"
+
+
 def check_place(url: URL, mounts: str | None = None) -> None:
     """Refuse a database that is not a file on a disk of this machine.
 
@@ -79,7 +86,7 @@ def check_place(url: URL, mounts: str | None = None) -> None:
     Raises:
         StorageSetupError: it is in memory, on a network file system, or its folder does not exist.
     """
-    if url.database in (None, "", ":memory:") or "mode=memory" in str(url.database) or url.query.get("mode") == "memory":
+    if is_in_memory(url):
         raise StorageSetupError(
             "A SQLite database in memory is seen by one connection only, so no worker would see its jobs. "
             "Use memory:// for jobs that live as long as this process, or sqlite:///jobs.db for a file."
@@ -159,10 +166,11 @@ class SqliteDialect(Dialect):
             _write_ahead(connection, _PATIENCE if timeout is None else timeout)
             connection.execute("PRAGMA synchronous = FULL")  # what is committed survives a power cut, too
 
+        watch_file(engine, path_of(url))
         return engine
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, engine: Engine) -> Iterator[Connection]:
         """A transaction that is the only writer from its start.
 
         Differs because SQLite has one writer at a time, and a transaction that begins by reading and then wants to write
@@ -174,13 +182,16 @@ class SqliteDialect(Dialect):
                 str(self.engine.url.database), "other threads kept writing until the time-out was over"
             )
         try:
-            with self.engine.connect() as connection:
+            with engine.connect() as connection:
                 connection.begin()
                 self._begin(connection, time.monotonic() + seconds_left(self.seconds))
                 yield connection
                 connection.commit()
         finally:
             self._writer.release()
+
+    def lending(self) -> AbstractContextManager[Connection]:
+        return self.writing(self.engine)  # there is one transaction at a time, whoever writes
 
     def _begin(self, connection: Connection, deadline: float) -> None:
         while True:
@@ -195,11 +206,20 @@ class SqliteDialect(Dialect):
             else:
                 return
 
+    def tuple_cursor(self, driver: Any) -> Any:
+        cursor = driver.cursor(sqlite3.Cursor)
+        cursor.row_factory = None
+        return cursor
+
+    def url_of(self, driver: Any) -> URL:
+        files = {name: path for _, name, path in self.tuple_cursor(driver).execute("PRAGMA database_list")}
+        return self.engine.url.set(database=files["main"] or ":memory:")
+
     def begin_to_write(self, connection: Connection) -> None:
         """Differs because the driver begins nothing before a savepoint; to release an outermost one is to commit."""
         if not connection.in_transaction():
             connection.begin()
-        driver: Any = connection.connection.dbapi_connection
+        driver: Any = connection.connection.driver_connection  # aiosqlite tells it where its adapter does not
         if driver.in_transaction:
             return
         if driver.isolation_level is None:  # neither the driver nor the application has begun when it was time to
@@ -225,7 +245,7 @@ class SqliteDialect(Dialect):
         connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=values), rows)
 
     def make_watcher(self, on_news: Callable[[Queues], None]) -> Watcher:
-        return FileWatcher(self.engine, self.tables, on_news)
+        return FileWatcher(self.server_engine, self.tables, on_news)
 
     def make_presence(self, server_id: UUID) -> SqlPresence | None:
         return LockedFile.taken(self._servers_folder / str(server_id))
@@ -255,7 +275,7 @@ class SqliteDialect(Dialect):
 
     def migrating(self) -> AbstractContextManager[Connection]:
         """Nothing more is needed: there is one transaction at a time, and changes of tables are part of it."""
-        return self.writing()
+        return self.writing(self.engine)
 
     def trouble(self, error: DBAPIError) -> Trouble | None:
         if str(error.orig).startswith("no such table"):
@@ -279,6 +299,7 @@ class FileWatcher(Watcher):
 
     def watch(self) -> None:
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.detach()
             cursor = connection.connection.cursor()
             seen = None
             while not self.stopped.wait(self._INTERVAL):

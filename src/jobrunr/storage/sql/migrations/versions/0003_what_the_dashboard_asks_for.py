@@ -80,7 +80,7 @@ def _create_labels(steps: Steps) -> None:
             INSERT IGNORE INTO {job_labels} (label, job_id)
             SELECT LEFT(label.value, 100), job.id
             FROM {jobs} AS job, JSON_TABLE(
-                IF(JSON_VALID(job.labels), job.labels, '[]'), '$[*]' COLUMNS (value LONGTEXT PATH '$')
+                IF(JSON_VALID(job.labels), job.labels, '[]'), '$[*]' COLUMNS (value LONGTEXT CHARACTER SET utf8mb4 PATH '$')
             ) AS label
             WHERE job.labels IS NOT NULL AND label.value IS NOT NULL
         """,
