@@ -43,6 +43,12 @@ class SyncedClock:
         # happened, by the clock of the database, before anything that it notes afterwards.
         self._anchor = (read, self._monotonic())
 
+    def hear(self, read: datetime, took: float) -> None:
+        """Take note of what the database's clock showed within the last so many seconds. As long as that may be what this
+        clock shows, nothing changes: a slow answer does not set it back."""
+        if not read <= self.now() <= read + timedelta(seconds=took):
+            self._anchor = (read, self._monotonic())
+
     def now(self) -> datetime:
         if self._anchor is None:
             self.sync()

@@ -45,7 +45,7 @@ class JobFilter:
         """A worker is about to call the job's function, on the thread (or event loop) that will."""
 
     def succeeded(self, job: Job, result: object) -> None:
-        """The function returned; the outcome is not written yet."""
+        """The function returned; the outcome is not written yet. Of a job that ends in its own transaction, it is."""
 
     def failed(self, job: Job, exception: BaseException) -> None:
         """An attempt failed; the outcome is not written yet. Called for lost servers too."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from jobrunr.carbon import CarbonForecast, HttpForecast
+from jobrunr.carbon import CarbonForecast
 from jobrunr.clock import Clock, SyncedClock
 from jobrunr.errors import MissingExtraError, NoInstanceError, UnknownSettingError, WrongSettingError
 from jobrunr.filters import JobFilter, JobFilters
@@ -33,7 +33,6 @@ from jobrunr.server.performer import Performer
 from jobrunr.settings import Settings, change_settings, load_settings
 from jobrunr.settings_in_code import ApplicationSettings, ServerSettings
 from jobrunr.storage.contract import StorageProvider
-from jobrunr.storage.memory import MemoryStorageProvider
 from jobrunr.version import VERSION
 
 if TYPE_CHECKING:
@@ -133,6 +132,11 @@ class JobRunr:
                 self._storage = _storage_provider(self._given, self.settings)
             return self._storage
 
+    @property
+    def url(self) -> str | None:
+        """The URL of the storage, with the password; None where the application handed over an `Engine` or a provider."""
+        return self.settings.url if self._given is None else None
+
     def server(self, **settings: Unpack[ServerSettings]) -> BackgroundJobServer:
         """A server for this process; start it with ``with``, or by hand.
 
@@ -150,16 +154,17 @@ class JobRunr:
         if strange:
             raise UnknownSettingError(min(strange), "server(...)", ServerSettings.__annotations__)
         own = change_settings(self.settings, settings)
-        clock = SyncedClock(self.storage.now)
+        storage = self.storage.for_servers()
+        clock = SyncedClock(storage.now)
         return BackgroundJobServer(
-            self.storage,
+            storage,
             self.performer(clock, own),
             clock,
             self.filters,
             own,
             recurring=self.scheduler.recurring,
-            fire=self.fire(clock, own),
-            forecasts=Forecasts(self.storage, self._carbon_forecast),
+            fire=self.fire(clock, own, storage),
+            forecasts=Forecasts(storage, self._carbon_forecast),
             figures=self._run_figures,
             version=VERSION,
         )
@@ -236,7 +241,7 @@ class JobRunr:
         """What runs single jobs: the heart of a server, and of `jobrunr.testing.drain`."""
         return Performer(self.registry, self._activator, self.filters, settings or self.settings, self._retry, clock)
 
-    def fire(self, clock: Clock, settings: Settings | None = None) -> Fire:
+    def fire(self, clock: Clock, settings: Settings | None = None, storage: StorageProvider | None = None) -> Fire:
         """What makes the jobs of recurring jobs: a duty of servers, and a part of `jobrunr.testing.drain`."""
         settings = settings or self.settings
         rules = FiringRules(
@@ -246,7 +251,8 @@ class JobRunr:
         )
         recurring = self.scheduler.recurring
         has_forecast = self._carbon_forecast is not None
-        return Fire(self.storage, clock, recurring.schedule_of, recurring.filters_of, rules, has_forecast=has_forecast)
+        storage = storage or self.storage
+        return Fire(storage, clock, recurring.schedule_of, recurring.filters_of, rules, has_forecast=has_forecast)
 
     @contextmanager
     def using(self, storage: StorageProvider) -> Iterator[Self]:
@@ -314,6 +320,8 @@ def _instance_without_arguments(cls: type) -> Any:
 def _forecast_of(settings: Settings) -> CarbonForecast | None:
     if settings.carbon_forecast_url is None:
         return None
+    from jobrunr.carbon.http_forecast import HttpForecast  # noqa: PLC0415 - brings HTTP and TLS along: only who asks waits
+
     return HttpForecast(
         settings.carbon_forecast_url, settings.carbon_area, settings.carbon_provider, settings.carbon_timeout
     )
@@ -329,8 +337,10 @@ def _storage_provider(given: Engine | StorageProvider | None, settings: Settings
     if isinstance(given, StorageProvider):
         return given
     if given is None and settings.url == "memory://":
+        from jobrunr.storage.memory import MemoryStorageProvider  # noqa: PLC0415 - each storage is imported by its users only
+
         return MemoryStorageProvider()
-    from jobrunr.storage.sql import SqlStorageProvider  # noqa: PLC0415 - SQLAlchemy is slow to import: only who uses it waits
+    from jobrunr.storage.sql import SqlStorageProvider  # noqa: PLC0415 - SQLAlchemy is slow to import
 
     return SqlStorageProvider(
         settings.url if given is None else given,

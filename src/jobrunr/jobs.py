@@ -34,7 +34,7 @@ _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """With a time zone, also when it is read again."""
 
 
-class JobDetails(msgspec.Struct, frozen=True):
+class JobDetails(msgspec.Struct, frozen=True, gc=False):
     """What to call: ``package.module:Class.method``, and the arguments as strict JSON, keyed by parameter name."""
 
     target: str
@@ -83,7 +83,7 @@ def encode_extras(extras: JobExtras) -> str | None:
     return None if extras == NO_EXTRAS else msgspec.json.encode(extras).decode()
 
 
-class NewJob(msgspec.Struct, frozen=True, kw_only=True):
+class NewJob(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A job that somebody asks for. The storage adds the moment of creation by its own clock."""
 
     id: JobId
@@ -127,7 +127,7 @@ def checked_job(job: NewJob) -> NewJob:
     return checked
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A stored job, as it was when it was read.
 
     The attempt that is under way lives in the fields `scheduled_at` to `finished_at`; earlier ones in `past`.
@@ -309,7 +309,7 @@ def decode_stored(job_id: JobId, what: str, text: str, decoder: msgspec.json.Dec
         raise UnreadableJobError(job_id, f"its {what} {verb} {text[:100]!r} ({error})") from None
 
 
-class JobUpdate(msgspec.Struct, frozen=True, kw_only=True):
+class JobUpdate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A change to write for one job, if and only if it is still as we read it. Made by `jobrunr.transitions` alone.
 
     Guarded by `token` (the owner's writes, and rescue: the job must be PROCESSING under this token) or by `version`

@@ -149,7 +149,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A server that was silent for so long is taken for dead, and its jobs are rescued. At least 3 heartbeats."""
     hang_timeout: Period = timedelta(minutes=10)
     """A server under a supervisor (``jobrunr worker --processes``) is killed, and replaced, when it did not answer for so
-    long: its process is stopped, or a job keeps Python's interpreter lock. From its start until it is up counts, too."""
+    long: its process is stopped, or a job keeps Python's interpreter lock. To start, it has a minute at least."""
     poll_interval: Period = timedelta(seconds=5)
     """How often an idle server looks for work when nothing wakes it."""
     shutdown_grace: Grace = timedelta(seconds=10)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from jobrunr.carbon import Forecast, ForecastSlot, HttpForecast
+from jobrunr.carbon import Forecast, ForecastSlot
+from jobrunr.carbon.http_forecast import HttpForecast
 from jobrunr.errors import ForecastError, WrongSettingError
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)

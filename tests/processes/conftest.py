@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -60,6 +61,14 @@ def url(request: pytest.FixtureRequest) -> URL:
     return found
 
 
+@pytest.fixture
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One crowd of servers at a time, whichever process runs the test: two want more connections than a database has."""
+    with (tmp_path_factory.getbasetemp().parent / "crowd").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
+
+
 class Fleet:
     """The worker processes of a test, and a look at their database and their ledger."""
 
@@ -76,9 +85,11 @@ class Fleet:
 
         Arguments:
             words: options of the command line.
+            settings: and, as ``inside``, a command that runs the one that is put behind it in other surroundings.
         """
+        inside = str(settings.pop("inside", "")).split()
         app = str(settings.pop("app", APPLICATION))
-        command = [sys.executable, "-m", "jobrunr.cli", "worker", "--app", app, "--name", name, *words]
+        command = [*inside, sys.executable, "-m", "jobrunr.cli", "worker", "--app", app, "--name", name, *words]
         with (self._folder / f"{name}.log").open("wb") as log:
             worker = subprocess.Popen(command, cwd=ROOT, env=self._environment(settings), stdout=log, stderr=log)
         self._stack.callback(self._show_log, name)

@@ -6,14 +6,20 @@ import ctypes
 import logging
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, text
 
 from jobrunr import JobRunr, current_job
 
 LEDGER = "JOBRUNR_TEST_LEDGER"
 """The environment variable that names the file."""
+
+_open: list[Connection] = []
+"""What jobs have left open."""
 
 
 def application() -> JobRunr:
@@ -88,6 +94,19 @@ def crash_at_first() -> int:
     return os.getpid()
 
 
+def eat_memory() -> None:
+    """More and more, until somebody puts an end to it."""
+    eaten = []
+    while True:
+        eaten.append(bytearray(b"x") * 2**24)
+
+
+def leave_somebody_behind() -> int:
+    """A process that is still there when its parent is gone, and ends soon after that. Its process id."""
+    parent = ["sh", "-c", "sleep 0.3 > /dev/null 2>&1 & echo $!"]
+    return int(subprocess.run(parent, capture_output=True, check=True).stdout)
+
+
 def spoil(what: str) -> None:
     """Change what all jobs of a process share."""
     match what:
@@ -106,6 +125,13 @@ def spoil(what: str) -> None:
             spoil(what)
         case "umask":
             os.umask(0o777)
+
+
+def leave_a_transaction_open(url: str) -> None:
+    """With a row locked in it, and so that nothing but the end of the process ends it."""
+    connection = create_engine(url).connect()
+    connection.execute(text("UPDATE stock SET amount = amount - 1"))
+    _open.append(connection)
 
 
 def hold_the_interpreter(seconds: int) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import NullPool, create_engine, text
 
 from jobrunr import JobState
 from tests.processes.conftest import Fleet, eventually
-from tests.processes.jobs import hold_the_interpreter, spoil, take_effect
+from tests.processes.jobs import hold_the_interpreter, leave_a_transaction_open, spoil, take_effect
 
 pytestmark = pytest.mark.timeout(200)
 EVERYTHING = ["cwd", "stdout", "stderr", "streams", "logging", "signals", "recursion", "umask"]
@@ -28,3 +29,24 @@ def test_the_worker_goes_on_with_the_next_job(fleet: Fleet) -> None:
 
     assert fleet.servers()["worker"].id == before, "it was not taken for dead"
     assert jobs.get(held).attempts == 1
+
+
+@pytest.mark.parametrize("url", ["postgresql", "mariadb"], indirect=True)
+def test_a_transaction_that_a_job_leaves_open_hurts_no_other_job_and_ends_with_its_server(fleet: Fleet) -> None:
+    jobs = fleet.app.scheduler
+    with create_engine(fleet.url, poolclass=NullPool).begin() as connection:
+        connection.execute(text("CREATE TABLE stock (amount INTEGER NOT NULL)"))
+        connection.execute(text("INSERT INTO stock VALUES (17)"))
+    worker = fleet.start("worker", workers=2)
+    left = jobs.enqueue(leave_a_transaction_open, fleet.url.render_as_string(hide_password=False))
+    eventually("it is left", lambda: jobs.get(left).state is JobState.SUCCEEDED)
+    for number in range(20):
+        jobs.enqueue(take_effect, number)
+    eventually("the others are done", lambda: jobs.counts()[JobState.SUCCEEDED] == 21)
+
+    worker.terminate()
+
+    assert worker.wait(30) == 0
+    with create_engine(fleet.url, poolclass=NullPool).begin() as connection:
+        connection.execute(text("UPDATE stock SET amount = amount - 1"))  # waits for whoever holds a lock
+        assert connection.scalar(text("SELECT amount FROM stock")) == 16, "rolled back"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from sqlite3 import connect
 
 import pytest
 
 from jobrunr import Job, JobId, JobState
 from tests.processes.conftest import Fleet, Supervise, eventually
-from tests.processes.jobs import hold_the_interpreter, stop_at_gate, take_effect
+from tests.processes.jobs import crash_at_first, hold_the_interpreter, leave_somebody_behind, stop_at_gate, take_effect
 
 pytestmark = pytest.mark.timeout(200)  # they have several waits in a row
 PATIENT = {"server_timeout": "10m", "workers": 2}
@@ -137,3 +141,56 @@ def test_a_server_that_does_not_answer_for_too_long_is_killed_and_replaced(
 
     hung = "its process did not answer for 2 s and was killed"
     assert message_of_crash(fleet.app.scheduler.get(job_id)) == f"Server shop was lost while it ran this job: {hung}."
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_the_end_of_a_server_is_noticed_before_others_have_sent_heartbeats_for_two_seconds(
+    fleet: Fleet, tmp_path: Path, supervise: Supervise
+) -> None:
+    """Counted in what others do meanwhile: a machine that is so busy that it needs longer needs longer for that, too."""
+    supervised = supervise(2, server_timeout="10m", heartbeat_interval="0.5s", workers=1)
+    job_id = a_job_in_the_middle(fleet, tmp_path / "gate that stays shut")
+    victim = str(fleet.app.scheduler.get(job_id).server_name)
+    with what_happens(fleet) as happened:
+        os.kill(supervised.pid_of(victim), signal.SIGKILL)
+        eventually("its job is done elsewhere", lambda: is_done(fleet, job_id))
+
+    until_noticed = happened[: happened.index("a job waits again")]
+    assert until_noticed.count("a heartbeat") <= 4
+
+
+@contextmanager
+def what_happens(fleet: Fleet) -> Iterator[list[str]]:
+    """What the tables see from now on, in order."""
+    happened: list[str] = []
+    with closing(connect(str(fleet.url.database), isolation_level=None, timeout=60)) as database:
+        database.executescript("""
+            CREATE TABLE happened (what TEXT);
+            CREATE TRIGGER heartbeats AFTER UPDATE OF last_heartbeat ON jobrunr_background_job_servers
+                BEGIN INSERT INTO happened VALUES ('a heartbeat'); END;
+            CREATE TRIGGER jobs AFTER UPDATE OF state ON jobrunr_jobs WHEN new.state = 'ENQUEUED'
+                BEGIN INSERT INTO happened VALUES ('a job waits again'); END;
+        """)
+        yield happened
+        happened += (what for (what,) in database.execute("SELECT what FROM happened ORDER BY rowid"))
+
+
+IN_A_CONTAINER = "unshare --pid --fork --kill-child --mount-proc"
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_as_process_1_of_a_container_it_sees_off_what_jobs_leave_behind_and_tells_how_its_servers_end(fleet: Fleet) -> None:
+    if subprocess.run([*IN_A_CONTAINER.split(), "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("this user may not make a PID namespace")
+    container = fleet.start("shop", "--processes", "1", inside=IN_A_CONTAINER, **PATIENT)
+    fleet.wait_until_up("shop")
+    (inside,) = Path(f"/proc/{container.pid}/task/{container.pid}/children").read_text().split()
+
+    left = fleet.app.scheduler.enqueue(leave_somebody_behind)
+    eventually("it is left", lambda: is_done(fleet, left))
+    stray = Path(f"/proc/{inside}/root/proc/{fleet.app.scheduler.get(left).result}")
+    eventually("nothing is left of it", lambda: not stray.exists())
+    crashed = fleet.app.scheduler.enqueue(crash_at_first)
+    eventually("its second attempt is done", lambda: is_done(fleet, crashed))
+
+    assert "its process was killed by signal 11 (SIGSEGV)" in message_of_crash(fleet.app.scheduler.get(crashed))

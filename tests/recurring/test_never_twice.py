@@ -22,7 +22,6 @@ from jobrunr.storage.memory import MemoryStorageProvider
 from jobrunr.storage.sql import SqlStorageProvider
 from jobrunr.testing import TestClock
 from tests.recurring import jobs
-from tests.recurring.conftest import Fleet
 
 START = datetime(2026, 3, 28, 12, tzinfo=UTC)
 SECONDS = 100_000
@@ -97,17 +96,6 @@ def check(runs: list[RecurringRun] | Any, expected: list[datetime], job: Any) ->
         if time < job.next_run_at:
             in_entries = sum(skips.first <= time <= skips.last for skips in skipped)
             assert (time in made) + in_entries == 1, (job.id, time)
-
-
-def test_ten_processes_that_register_the_same_make_one(fleet: Fleet) -> None:
-    names = [f"worker-{n}" for n in range(10)]
-    for name in names:
-        fleet.start(name, workers=1, app="tests.recurring.declaring:application")
-    fleet.wait_until_up(*names)
-
-    assert [job.id for job in fleet.app.scheduler.recurring.list()] == ["tick"]
-    (job,) = fleet.app.scheduler.recurring.list()
-    assert job.changed_at == job.created_at
 
 
 def test_many_who_register_different_ones_at_once_leave_one_that_is_whole(

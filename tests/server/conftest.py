@@ -5,13 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from jobrunr import Job, JobFilter, JobRunr, JobState
+from jobrunr.clock import SyncedClock
+from jobrunr.server.membership import Membership
 from jobrunr.settings_in_code import ServerSettings
 from jobrunr.states import FINISHED
+from jobrunr.storage.memory import MemoryStorageProvider
+from jobrunr.testing.factories import a_server
 
 FAST: ServerSettings = {"heartbeat_interval": 0.05, "server_timeout": 2, "poll_interval": 0.05, "workers": 4}
 
@@ -62,3 +68,24 @@ def eventually(condition: Callable[[], bool], timeout: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came true"
         threading.Event().wait(0.005)
+
+
+def a_member(storage: MemoryStorageProvider, timeout: float, clock: SyncedClock | None = None) -> Membership:
+    """Has joined the servers of a storage, and takes those for dead that were silent for so many seconds."""
+
+    def nothing(*args: Any) -> int:
+        return 0
+
+    member = Membership(
+        storage,
+        a_server(),
+        clock or SyncedClock(storage.now),
+        interval=timedelta(seconds=timeout / 4),
+        timeout=timedelta(seconds=timeout),
+        busy=nothing,
+        evicted=nothing,
+        elected=nothing,
+        resumed=nothing,
+    )
+    member.join()
+    return member

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -184,6 +185,70 @@ def test_what_earlier_attempts_kept_is_read_and_the_first_one_needs_no_storage()
         assert recorder.read(job) == {"metadata.a": "1"}
         with pytest.raises(StorageUnavailableError):
             recorder.read(msgspec.structs.replace(job, attempts=2))
+
+
+def test_the_claims_of_outcomes_are_known_until_the_storage_has_them() -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    class Slow(Picky):
+        def update(self, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
+            asked.set()
+            assert answers.wait(20)
+            return super().update(updates)
+
+    storage = Slow()
+    storage.away_after = 0
+    recorder = a_recorder(storage, Told())
+    jobs = running(storage, 2)
+    claims = set(map(claim_of, jobs))
+    recorder.complete(success(storage, jobs[0]))
+    with ThreadPoolExecutor(1) as threads:
+        tick = threads.submit(recorder.tick)
+        assert asked.wait(20)
+        recorder.complete(success(storage, jobs[1]))
+        assert recorder.claims == claims, "one is being written, one waits"
+        answers.set()
+        with pytest.raises(StorageUnavailableError):
+            tick.result(20)
+    assert recorder.claims == claims
+    written_by(recorder)
+    assert recorder.claims == set()
+
+
+def test_what_is_on_its_way_when_a_run_takes_its_notes_along_is_waited_for_and_not_forgotten() -> None:
+    """Behind the end of the run, the storage would refuse it."""
+    asked, answers = threading.Event(), threading.Event()
+
+    class Slow(Away):
+        def append(self, records: Sequence[RunRecord]) -> frozenset[JobId]:
+            asked.set()
+            assert answers.wait(20)
+            return super().append(records)
+
+    storage = Slow()
+    recorder = a_recorder(storage, Told())
+    (job,) = running(storage, 1)
+    recorder.log(job, storage.now(), logging.INFO, "first")
+    with ThreadPoolExecutor(2) as threads:
+        tick = threads.submit(recorder.tick)
+        assert asked.wait(20)
+        hold = threads.submit(recorder.hold, claim_of(job))
+        while not recorder.is_held(claim_of(job)):
+            pass
+        recorder.log(job, storage.now(), logging.INFO, "second")
+        assert not hold.done()
+        answers.set()
+        assert isinstance(tick.exception(), StorageUnavailableError)
+        hold.result()
+    held = recorder.held(claim_of(job))
+    assert held is not None
+    assert [line.message for line in held.logs] == ["first", "second"]
+    assert recorder.is_empty
+    recorder.release(claim_of(job))
+    storage.is_away = False
+    recorder._written_at = 0.0
+    recorder.tick()
+    assert [line.message for line in storage.logs(job.id)] == ["first", "second"]
 
 
 def test_notes_that_cannot_be_stored_take_no_outcome_and_no_other_note_along() -> None:

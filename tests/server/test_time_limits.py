@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -232,6 +234,27 @@ def test_a_call_that_was_over_when_it_was_interrupted_is_not_hurt_and_neither_is
             pass
         thread.join(10)
         assert len(outcome) == 101, "what followed was not interrupted"
+
+
+def test_what_was_interrupted_can_still_be_profiled_afterwards() -> None:
+    """In a process of its own: where Python still looks for an exception that was taken back, a profiler never gets on."""
+    program = (
+        "import cProfile, threading\n"
+        "from jobrunr.server.interrupting import InterruptibleCall, JobInterrupted\n"
+        "def spin():\n"
+        "    while True: pass\n"
+        "def work():\n"
+        "    try: call()\n"
+        "    except JobInterrupted: pass\n"
+        "call = InterruptibleCall(spin)\n"
+        "thread = threading.Thread(target=work)\n"
+        "thread.start()\n"
+        "while not call.interrupt(): pass\n"
+        "thread.join()\n"
+        "print(cProfile.Profile().runcall(lambda: sum(map(abs, range(3)))))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=True)
+    assert done.stdout == "3\n"
 
 
 def test_a_call_is_not_interrupted_where_it_would_hurt_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:

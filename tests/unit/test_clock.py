@@ -40,3 +40,18 @@ def test_a_synced_clock_is_never_ahead_of_its_source(there: float, back: float) 
     source.seconds += 5
 
     assert clock.now() == source.true() - timedelta(seconds=back)
+
+
+def test_a_reading_that_may_be_what_it_shows_changes_nothing_and_any_other_does() -> None:
+    seconds, start = 100.0, datetime(2026, 7, 1, tzinfo=UTC)
+    clock = SyncedClock(lambda: start, lambda: seconds)
+    clock.sync()
+    seconds = 105.0
+    clock.hear(start + timedelta(seconds=3), took=2.0)  # read two seconds ago, perhaps
+    assert clock.now() == start + timedelta(seconds=5)
+    clock.hear(start + timedelta(seconds=3), took=1.9)  # the clock of the database was set back
+    assert clock.now() == start + timedelta(seconds=3)
+    clock.hear(start + timedelta(seconds=4), took=0.0)  # or it was set forward, or ours was late
+    assert clock.now() == start + timedelta(seconds=4)
+    seconds = 106.0
+    assert clock.now() == start + timedelta(seconds=5)

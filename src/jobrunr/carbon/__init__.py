@@ -3,7 +3,6 @@
 from jobrunr.carbon.checking import check_is_of_use, checked
 from jobrunr.carbon.choosing import LEAD, Known, Slot, choose_slot
 from jobrunr.carbon.forecast import CarbonForecast, Forecast, ForecastSlot
-from jobrunr.carbon.http_forecast import HttpForecast
 from jobrunr.carbon.kept import FORECAST, PROBLEM, KeptForecast, known_at, read_kept
 from jobrunr.carbon.windows import CarbonAware, Margin, read_margin
 
@@ -15,7 +14,6 @@ __all__ = [
     "CarbonForecast",
     "Forecast",
     "ForecastSlot",
-    "HttpForecast",
     "KeptForecast",
     "Known",
     "Margin",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from jobrunr.clock import SyncedClock
-from jobrunr.context import JobContext, JobLogHandler
+from jobrunr.context import JobContext
 from jobrunr.errors import StorageUnavailableError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
@@ -30,24 +29,26 @@ from jobrunr.server.forecasts import Forecasts
 from jobrunr.server.lookout import Lookout
 from jobrunr.server.membership import Membership, this_process
 from jobrunr.server.outage import Outage
+from jobrunr.server.own_transaction import OwnTransactions
 from jobrunr.server.performer import Performer
 from jobrunr.server.processes.child import is_job_process
 from jobrunr.server.processes.pool import JobProcesses
 from jobrunr.server.recorder import Recorder
 from jobrunr.server.run import Run, RunEnd
 from jobrunr.server.service import Service
+from jobrunr.server.slots import usable_cpus, usual_workers
+from jobrunr.server.stocktaking import Stocktaking
 from jobrunr.server.stuck import Stuck
 from jobrunr.server.supervisor.link import Link
 from jobrunr.server.supervisor.messages import quiet_for
 from jobrunr.server.suspects import Marking
 from jobrunr.server.workers import Workers
 from jobrunr.settings import Settings
-from jobrunr.storage.contract import Claim, Listener, Retention, StorageProvider
+from jobrunr.standard_logging import JobLogHandler
+from jobrunr.storage.contract import Claim, Listener, StorageProvider
 
 _log = logging.getLogger("jobrunr.server")
 
-WORKERS_PER_CPU = 8
-EXPIRE_INTERVAL = 60.0
 LAST_WRITES = 5.0
 """Seconds that a stopping server gives the storage to take the last outcomes."""
 
@@ -98,7 +99,7 @@ class BackgroundJobServer:
         self._recorder = Recorder(
             storage, filters, settings, refused=self._take_away, figures=figures, settled=self._settled
         )
-        workers = settings.workers or WORKERS_PER_CPU * _cpus()
+        workers = settings.workers or usual_workers()
         self._marking = Marking(storage, start=self._start_marked)
         self._workers = Workers(
             workers,
@@ -107,7 +108,7 @@ class BackgroundJobServer:
             mark=self._marking.mark,
             max_crashes=settings.max_crashes,
             hungry=self._feed,
-            processes=JobProcesses(settings.job_processes or _cpus(), settings, self._recorder),
+            processes=JobProcesses(settings.job_processes or usable_cpus(), settings, self._recorder),
             most_stuck=workers if settings.max_stuck_threads is None else settings.max_stuck_threads,
         )
         self._membership = Membership(
@@ -124,7 +125,6 @@ class BackgroundJobServer:
         self._rescue = Rescue(
             storage,
             self._membership,
-            self._clock,
             settings.heartbeat_interval.total_seconds(),
             lost=self._performer.lost,
             announce=self._recorder.announce,
@@ -187,7 +187,7 @@ class BackgroundJobServer:
 
     def _stop_in_order(self, grace: float | None) -> int:
         grace = self._settings.shutdown_grace.total_seconds() if grace is None else grace
-        fetcher, recorder, heartbeat, *watching = self._services[:8]
+        fetcher, recorder, heartbeat, *watching = (service for service in self._services if service not in self._duties)
         fetcher.stop()
         self._hand_back(self._workers.take_back(older_than=0.0))
         late = self._wait_for_runs(grace)
@@ -254,12 +254,13 @@ class BackgroundJobServer:
     def _make_services(self) -> None:
         assert self._listener is not None
         settings = self._settings
+        own = OwnTransactions(self._storage, self._recorder, self._performer).begin
         fetcher = Fetcher(
             self._storage,
             self._membership,
             self._workers,
             self._recorder,
-            begin=lambda job: Run(job, JobContext(job, self._recorder, self._clock), self._workers.limits.watch),
+            begin=lambda job: Run(job, JobContext(job, self._recorder, self._clock, own), self._workers.limits.watch),
             hand_back=self._hand_back,
             queues=frozenset(settings.queues),
             poll_interval=settings.poll_interval.total_seconds(),
@@ -267,13 +268,6 @@ class BackgroundJobServer:
         self._duties = self._make_duties()
         recorder = self._service("recorder", self._recorder.tick)
         self._recorder.wake = recorder.wake
-        limits = self._service("time-limits", self._workers.limits.tick)
-        self._workers.limits.wake = limits.wake
-        stuck = self._service("stuck", Stuck(self._storage, self._membership, self._workers).tick)
-        self._workers.stuck_changed = stuck.wake
-        marking = self._service("marking", self._marking.tick)
-        self._marking.wake = marking.wake
-        lookout = Lookout(self._storage, self._membership, noticed=self._wake_duties)
         self._services = [
             Service("fetcher", fetcher.tick, self._outage, self._listener),
             recorder,
@@ -283,12 +277,35 @@ class BackgroundJobServer:
                 self._outage,
                 longest_pause=settings.heartbeat_interval.total_seconds(),
             ),
+            *self._make_watching(),
+            *self._duties,
+        ]
+
+    def _make_watching(self) -> list[Service]:
+        settings = self._settings
+        limits = self._service("time-limits", self._workers.limits.tick)
+        self._workers.limits.wake = limits.wake
+        stuck = self._service("stuck", Stuck(self._storage, self._membership, self._workers).tick)
+        self._workers.stuck_changed = stuck.wake
+        marking = self._service("marking", self._marking.tick)
+        self._marking.wake = marking.wake
+        stocktaking = Stocktaking(
+            self._storage,
+            self._membership,
+            lambda: self._workers.claims | self._recorder.claims,
+            self._clock,
+            self._recorder.announce,
+            interval=2 * settings.server_timeout.total_seconds(),
+            longest_call=settings.storage_timeout.total_seconds(),
+        )
+        lookout = Lookout(self._storage, self._membership, noticed=self._wake_duties)
+        return [
             self._service("cancellation", self._cancellation.tick),
             limits,
             stuck,
             marking,
             self._service("lookout", lookout.tick),
-            *self._duties,
+            self._service("stocktaking", stocktaking.tick),
         ]
 
     def _make_duties(self) -> list[Service]:
@@ -302,12 +319,7 @@ class BackgroundJobServer:
                 await_forecast.wake()
 
         timetable = Timetable(storage, membership, self._clock, self._fire, settings.poll_interval.total_seconds(), awaited)
-        retention = Retention(
-            delete_succeeded_after=settings.delete_succeeded_after,
-            delete_failed_after=settings.delete_failed_after,
-            purge_deleted_after=settings.purge_deleted_after,
-        )
-        expire = Expire(storage, membership, retention, EXPIRE_INTERVAL)
+        expire = Expire(storage, membership, settings)
         sample = Sample(storage, membership, self._clock)
         return [
             Service("timetable", timetable.tick, self._outage, self._timetable),
@@ -385,9 +397,3 @@ class BackgroundJobServer:
             self._membership.sign_off()
         except StorageUnavailableError as error:
             _log.warning("server %s could not sign off; the others will notice: %s", self._membership.name, error)
-
-
-def _cpus() -> int:
-    """The CPUs that this process may use; those of the machine where the system, macOS for one, does not tell."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -16,7 +16,7 @@ MAX_MESSAGE_LENGTH = 2000
 
 MAX_PLACE_LENGTH = 300
 
-_OURS = ("jobrunr.server.", "jobrunr.testing.")
+_OURS = ("jobrunr.server.", "jobrunr.testing.", "jobrunr.session_parameter")
 
 
 def record_exception(error: BaseException, max_traceback_size: int) -> ExceptionRecord:

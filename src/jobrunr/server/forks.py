@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
+
+from jobrunr.forks import generation
 
 
-@contextmanager
-def ending_forks() -> Iterator[None]:
+class EndingForks:
     """A job that forks returns twice: the second time in a process that is no server, and must not go on as one."""
-    pid = os.getpid()
-    yield
-    if os.getpid() != pid:
-        os._exit(0)
+
+    __slots__ = ("_generation",)
+
+    def __enter__(self) -> None:
+        self._generation = generation()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if generation() != self._generation:
+            os._exit(0)

@@ -48,8 +48,8 @@ class InterruptibleCall:
         """From here on nothing is raised any more, also what was sent already and has not arrived."""
         with self._lock:
             self._is_over = True
-            if self._is_sent:
-                _raise_in(threading.get_ident(), ctypes.py_object())
+        if self._is_sent:
+            _take_what_is_raised()
 
     def interrupt(self) -> bool:
         """Raise `JobInterrupted` in it. Whether there is nothing more to do; if not, try again a little later."""
@@ -86,6 +86,21 @@ class InterruptibleCall:
                 return True
             trace = trace.tb_next
         return False
+
+
+def _take_what_is_raised() -> None:
+    """Take an exception that another thread has raised in this one, whether it has arrived already or not.
+
+    One more is raised, which takes the place of the first, and arrives at the next step. To raise none instead would take
+    the first back, but Python 3.11 then goes on looking for it in every thread, and whatever traces or profiles any of them
+    stays in one place for ever.
+    """
+    try:
+        _raise_in(threading.get_ident(), ctypes.py_object(JobInterrupted))
+        while True:
+            pass
+    except JobInterrupted:
+        pass
 
 
 _CALL = InterruptibleCall.__call__.__code__

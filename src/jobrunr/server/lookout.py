@@ -99,7 +99,7 @@ class Lookout:
     def _remove(self, missed: Iterable[_Missed]) -> None:
         """Remove those who were missed a while ago already, unless they were heard since."""
         gone = [each.record for each in missed if self._monotonic() - each.at >= SECOND_LOOK]
-        removed = self._storage.remove_absent(gone) if gone else []
+        removed = self._storage.remove_dead(gone) if gone else []
         for server in removed:
             _log.warning("server %s (%s) is gone: nobody holds its lock any more", server.name, server.id)
         for server in gone:

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -16,6 +16,7 @@ import msgspec
 
 from jobrunr.clock import SyncedClock
 from jobrunr.ids import new_token
+from jobrunr.server.silence import Silence
 from jobrunr.server_record import ServerRecord
 from jobrunr.storage.contract import Presence, StorageProvider
 
@@ -24,9 +25,6 @@ _log = logging.getLogger("jobrunr.server")
 SAFE_SHARE = 0.7
 """A server whose heartbeat is older than this share of the time-out claims nothing: it may be taken for dead soon."""
 
-SYNC_SECONDS = 30.0
-"""How often the storage's clock is read anew."""
-
 
 class Membership:
     """The service that sends the heartbeat, on a thread of its own that no job can block.
@@ -34,7 +32,7 @@ class Membership:
     Arguments:
         storage: where servers are registered.
         record: how this server presents itself; its id is replaced by a new one at every start.
-        clock: is synced with the storage's now and then.
+        clock: is kept in step with the storage's.
         interval: between two heartbeats.
         timeout: a server is dead when its last heartbeat is longer ago.
         busy: how many jobs run here.
@@ -67,9 +65,9 @@ class Membership:
         self._resumed = resumed
         self._renewed_at = float("-inf")
         self._steady_since = float("inf")
-        self._synced_at = float("-inf")
         self._signed_off = False
         self._presence: Presence | None = None
+        self._silence = Silence()
         self._lock = threading.Lock()
         self.beaten: Callable[[ServerRecord], None] = lambda record: None
         """Is called when the storage has taken a heartbeat, or the registration."""
@@ -78,6 +76,8 @@ class Membership:
         self.is_master = False
         self.servers: tuple[ServerRecord, ...] = ()
         """All registered servers as of the last heartbeat."""
+        self.dead: tuple[ServerRecord, ...] = ()
+        """Those of them that said nothing for a whole time-out."""
 
     @property
     def id(self) -> UUID:
@@ -88,11 +88,6 @@ class Membership:
     def name(self) -> str:
         """Host and process, for people."""
         return self._record.name
-
-    @property
-    def timeout(self) -> timedelta:
-        """How long after its last heartbeat a server counts as dead."""
-        return self._timeout
 
     @property
     def may_claim(self) -> bool:
@@ -120,13 +115,13 @@ class Membership:
         """Register under a new id."""
         self._clock.sync()
         self._vanish()
-        record = msgspec.structs.replace(self._record, id=new_token())
+        record = msgspec.structs.replace(self._record, id=new_token(), has_presence=False)
         self._presence = self._storage.presence(record.id)
-        self._record = msgspec.structs.replace(record, has_presence=self._presence is not None)
+        self._record = self._with_presence(record)
         before = time.monotonic()
         self._storage.announce(self._record)
         self.beaten(self._record)
-        self._renewed_at = self._steady_since = self._synced_at = before
+        self._renewed_at = self._steady_since = before
         self._look_around(self._storage.servers())
         _log.info("server %s (%s) is up with %d workers", self.name, self.id, self._record.workers)
 
@@ -136,6 +131,7 @@ class Membership:
             if self._signed_off:
                 return self._interval
             before = time.monotonic()
+            self._record = self._with_presence(self._record)
             present = msgspec.structs.replace(self._record, busy=self._busy(), **_load())
             servers = self._storage.heartbeat(present)
             stored = next((server for server in servers if server.id == self.id), None)
@@ -145,15 +141,14 @@ class Membership:
                 if not self.may_claim:
                     self._steady_since = before
                 self._renewed_at = before
+                if stored.last_heartbeat is not None:
+                    self._clock.hear(stored.last_heartbeat, time.monotonic() - before)
                 self._look_around(servers)
             else:
                 _log.warning("server %s (%s) was taken for dead; it lets its jobs go and joins anew", self.name, self.id)
                 self.is_master = False
                 self._evicted()
                 self.join()
-            if before - self._synced_at > SYNC_SECONDS:
-                self._clock.sync()
-                self._synced_at = before
         return max(0.0, self._interval - (time.monotonic() - before))
 
     def _obey(self, stored: ServerRecord) -> None:
@@ -182,6 +177,10 @@ class Membership:
             if not self._signed_off:
                 self._look_around(self._storage.servers())
 
+    def _with_presence(self, record: ServerRecord) -> ServerRecord:
+        """Say that we hold the lock of our presence, once we had it: from then on it is missed when it is free."""
+        return msgspec.structs.replace(record, has_presence=record.has_presence or self.present_for > 0)
+
     def _vanish(self) -> None:
         """Give up the lock of our presence."""
         if self._presence is not None:
@@ -190,12 +189,23 @@ class Membership:
 
     def _look_around(self, servers: Iterable[ServerRecord]) -> None:
         self.servers = tuple(servers)
-        now = self._clock.now()
-        living = [s for s in self.servers if s.last_heartbeat is not None and now - s.last_heartbeat <= self._timeout]
+        self._silence.look(self.servers)
+        now = next((s.last_heartbeat for s in self.servers if s.id == self.id), None) or self._clock.now()
+        living = [s for s in self.servers if self._is_timely(s, now)]
+        self.dead = tuple(s for s in self.servers if s not in living and self._is_silent(s))
         was_master, self.is_master = self.is_master, bool(living) and living[0].id == self.id
         if self.is_master and not was_master:
             _log.info("server %s (%s) is master now", self.name, self.id)
             self._elected()
+
+    def _is_timely(self, server: ServerRecord, now: datetime) -> bool:
+        """Whether a server was heard lately, by the clock of the database. One that was heard in the future was not: that
+        clock was set back, and whoever lives is heard anew soon."""
+        return server.last_heartbeat is not None and abs(now - server.last_heartbeat) <= self._timeout
+
+    def _is_silent(self, server: ServerRecord) -> bool:
+        """Whether a server was not heard for a whole time-out, whatever clocks say."""
+        return self._silence.of(server) >= self._timeout.total_seconds()
 
 
 def this_process(

@@ -113,7 +113,8 @@ class Performer:
             if isinstance(found, Outcome):
                 return found
             runnable, extras, args, kwargs = found
-            return Prepared(run, runnable, extras, runnable.bind(self._activator), args, kwargs)
+            call = runnable.bind_in_job(self._activator, run.context.transaction)
+            return Prepared(run, runnable, extras, call, args, kwargs)
         except BaseException as error:  # noqa: BLE001 - user code: an import that exits must not end the worker
             return self.failed(run.job, error)
 
@@ -135,8 +136,11 @@ class Performer:
             result = call(*prepared.args, **prepared.kwargs)
             if inspect.iscoroutine(result):
                 result = run_coroutine(run, result)
+            if (left_open := _leave_behind(run)) is not None:
+                raise left_open
             return self._succeeded(run, filters, result)
         except BaseException as error:  # noqa: BLE001 - user code: SystemExit of a job must not end the worker
+            _leave_behind(run)
             return self._ended(run, error)
 
     async def perform_async(self, prepared: Prepared) -> Outcome | None:
@@ -204,10 +208,23 @@ class Performer:
         return self._done(run, filters, result, encode_result(run.job.target, result, self._settings.max_result_size))
 
     def _done(self, run: Run, filters: JobFilters, result: object, result_json: str | None) -> Outcome | None:
+        if run.context.has_ended and result is not None:
+            _log.warning("job %s had ended in its own transaction: what it returned later is not kept", run.job.id)
         if run.is_over:  # given up meanwhile
             return None
         filters.succeeded(run.job, result)
-        return outcome(run.job, succeed(run.job, self._clock.now(), result_json))
+        return self._success(run.job, result_json)
+
+    def success(self, job: Job, result: object) -> Outcome:
+        """What becomes of a job that did its work.
+
+        Raises:
+            ResultNotStorableError: the result is nothing that can be stored.
+        """
+        return self._success(job, encode_result(job.target, result, self._settings.max_result_size))
+
+    def _success(self, job: Job, result_json: str | None) -> Outcome:
+        return outcome(job, succeed(job, self._clock.now(), result_json))
 
     def _limit_of(self, extras: JobExtras) -> timedelta | None:
         return self._settings.job_timeout if extras.timeout is None else extras.timeout
@@ -218,6 +235,8 @@ class Performer:
         Arguments:
             record: what is to be kept of the exception, when it comes from another process.
         """
+        if run.context.has_ended:
+            _log.error("job %s had ended in its own transaction, and raised afterwards", run.job.id, exc_info=error)
         if run.is_over:  # given up meanwhile
             return None
         if run.end is RunEnd.TIMED_OUT:
@@ -361,6 +380,11 @@ def _enter(run: Run, extras: JobExtras) -> None:
     enter(run.context)
     if extras.log_context:
         enter_log_context(extras.log_context)
+
+
+def _leave_behind(run: Run) -> Exception | None:
+    """Roll back a transaction of its own that the function has left open: it would hold its locks until this server ends."""
+    return None if run.context.is_inside is None else run.context.is_inside.leave_behind()
 
 
 def _extras_or_none(job: Job) -> JobExtras:

@@ -107,10 +107,16 @@ class Recorder:
         # Held more than once by a thread in which a finalizer logs while it keeps a line: the collector runs anywhere.
         self._lock = threading.RLock()
         self._notes: dict[Claim, _Notes] = {}
+        self._held: dict[Claim, _Notes] = {}
+        """Of runs that are in a transaction of their own, which takes them along."""
         self._size = 0
         """How much text of logs is not written yet, about."""
         self._lines: dict[Claim, int] = {}
         self._outcomes: list[Outcome] = []
+        self._in_hand: list[Outcome] = []
+        """Those that are being written."""
+        self._unstorable: set[Claim] = set()
+        """Of jobs whose end no storage takes. They stay as they are until this server stops."""
         self._written_at = 0.0
         self._writing = False
         self._empty = threading.Condition(self._lock)
@@ -159,7 +165,7 @@ class Recorder:
         """What is kept with a job, by this attempt and by those before it."""
         stored = self._storage.data(job.id) if job.attempts > 1 else {}  # nobody was there before the first one
         with self._lock:
-            notes = self._notes.get(claim_of(job))
+            notes = self._held.get(claim_of(job)) or self._notes.get(claim_of(job))
             return {**stored, **notes.data} if notes else stored
 
     def complete(self, outcome: Outcome) -> None:
@@ -169,6 +175,50 @@ class Recorder:
             self._outcomes.append(outcome)
         if first:
             self.wake()
+
+    # -- from runs that end in a transaction of their own
+
+    def hold(self, claim: Claim) -> None:
+        """From now on, what this run wants kept is for its own transaction to write. Returns when nothing of it is on its
+        way: that would come too late behind the end of the run."""
+        with self._lock:
+            self._held[claim] = self._notes.pop(claim, _Notes())
+            self._empty.wait_for(lambda: not self._writing)
+
+    def is_held(self, claim: Claim) -> bool:
+        """Whether this run is in a transaction of its own."""
+        return claim in self._held
+
+    def held(self, claim: Claim) -> RunRecord | None:
+        """What its own transaction has to write."""
+        with self._lock:
+            notes = self._held[claim]
+            is_anything = notes.logs or notes.data or notes.place
+            return RunRecord(claim=claim, logs=notes.lines(), data=dict(notes.data)) if is_anything else None
+
+    def release(self, claim: Claim) -> None:
+        """Its own transaction was rolled back: write it soon."""
+        with self._lock:
+            notes = self._held.pop(claim)
+            if notes.logs or notes.data or notes.place:
+                self._notes[claim] = notes
+        self.wake()
+
+    def refuse(self, claim: Claim) -> None:
+        """It does not hold any more."""
+        self._refused(claim)
+
+    def conclude(self, outcome: Outcome) -> None:
+        """A run has ended in its own transaction, which has written this outcome."""
+        with self._lock:
+            del self._held[claim_of(outcome.job)]
+        self._tell(outcome, is_written=True)
+
+    @property
+    def claims(self) -> frozenset[Claim]:
+        """Of the runs that are over, and of which the storage does not know that yet."""
+        with self._lock:
+            return frozenset(claim_of(each.job) for each in (*self._outcomes, *self._in_hand)) | self._unstorable
 
     @property
     def backlog(self) -> int:
@@ -190,7 +240,8 @@ class Recorder:
         return not self._outcomes and not self._notes and not self._writing
 
     def _notes_of(self, claim: Claim) -> _Notes:
-        return self._notes.setdefault(claim, _Notes())
+        held = self._held.get(claim)
+        return self._notes.setdefault(claim, _Notes()) if held is None else held
 
     # -- from the service
 
@@ -202,6 +253,7 @@ class Recorder:
                 self._empty.notify_all()
                 return max(pause, 0.001) if self._notes else 60.0
             outcomes = self._take_outcomes()
+            self._in_hand = outcomes.copy()
             notes, self._notes, self._size = self._notes, {}, 0
             self._writing = True
         try:
@@ -212,7 +264,10 @@ class Recorder:
             self._put_back(notes, outcomes)
             raise
         finally:
-            self._writing = False
+            with self._lock:
+                self._writing = False
+                self._in_hand = []
+                self._empty.notify_all()
         return 0.0
 
     def _take_outcomes(self) -> list[Outcome]:
@@ -270,12 +325,13 @@ class Recorder:
                 self._tell(outcome, is_written=outcome.job.id in written)
 
     def _tell(self, outcome: Outcome, *, is_written: bool) -> None:
-        claim = claim_of(outcome.job)
-        self._lines.pop(claim, None)
+        if self._lines:
+            self._lines.pop(claim_of(outcome.job), None)
         if is_written:
             log_outcome(outcome)
             self.announce(outcome)
         else:
+            claim = claim_of(outcome.job)
             _log.warning("job %s is not ours any more; that it ended %s here is dropped", claim.job_id, outcome.update.state)
             self._refused(claim)
         self._settle(outcome.job)
@@ -296,6 +352,8 @@ class Recorder:
             raise
         except Exception:  # noqa: BLE001 - as above
             _log.exception("job %s stays PROCESSING until this server stops", job.id)
+            with self._lock:
+                self._unstorable.add(claim_of(job))
             self._settle(job)
         else:
             self._tell(failure, is_written=job.id in written)
@@ -312,11 +370,11 @@ class Recorder:
     def _put_back(self, notes: dict[Claim, _Notes], outcomes: list[Outcome]) -> None:
         with self._lock:
             self._outcomes = outcomes + self._outcomes
+            for claim in notes.keys() & self._held.keys():
+                older = notes.pop(claim)
+                older.add(self._held[claim])
+                self._held[claim] = older
             for claim, newer in self._notes.items():
-                older = notes.get(claim)
-                if older is None:
-                    notes[claim] = newer
-                else:
-                    older.add(newer)
+                notes.setdefault(claim, _Notes()).add(newer)
             self._notes = notes
             self._size = sum(kept.size for kept in notes.values())

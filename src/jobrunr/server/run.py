@@ -46,8 +46,7 @@ class Run:
         self.claimed_at = time.monotonic()
         self.begun_at = 0.0
         self.end: RunEnd | None = None
-        self.is_over = False
-        """An outcome was decided (or given up on): later ones are ignored."""
+        self._is_over = False
         self.is_abandoned = False
         """It cannot be stopped, and goes on although it is over."""
         self.given_back = False
@@ -66,6 +65,15 @@ class Run:
     def claim(self) -> Claim:
         """The right to write about it."""
         return claim_of(self.job)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether an outcome was decided (or given up on): later ones are ignored."""
+        return self._is_over or self.context.has_ended
+
+    @is_over.setter
+    def is_over(self, is_over: bool) -> None:
+        self._is_over = is_over
 
     @property
     def begun(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from jobrunr.crashes import has_last_chance
 from jobrunr.ids import JobId
@@ -29,6 +29,10 @@ class Suspects:
     def __len__(self) -> int:
         """How many wait."""
         return len(self._waiting)
+
+    def __iter__(self) -> Iterator[Run]:
+        """Those that wait."""
+        return iter(self._waiting)
 
     def admit(self, run: Run) -> bool:
         """Whether a run may begin now. One that may not waits here, and so do the suspects behind it."""

@@ -7,27 +7,23 @@ import contextvars
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
 from typing import TypeVar
 
 from jobrunr.crashes import is_to_be_marked
 from jobrunr.ids import JobId
-from jobrunr.server.forks import ending_forks
+from jobrunr.server.forks import EndingForks
 from jobrunr.server.job_loop import JobLoop
+from jobrunr.server.line import Line
 from jobrunr.server.pace import Pace
 from jobrunr.server.performer import Performer, Prepared
 from jobrunr.server.processes.pool import JobProcesses
 from jobrunr.server.run import Outcome, Run, RunEnd
-from jobrunr.server.suspects import Suspects
 from jobrunr.server.time_limits import TimeLimits
 from jobrunr.storage.contract import Claim
 
 T = TypeVar("T")
-
-PATIENCE_OF_SUSPECTS = 30
-"""How many times longer than others suspects wait here before they are taken back."""
 
 _log = logging.getLogger("jobrunr.server")
 
@@ -65,12 +61,11 @@ class Workers:
         self._complete = complete
         self._processes = processes
         self._mark = mark
-        self._suspects = Suspects(max_crashes)
         self._hungry = hungry
         self._hungry_at: int | None = None
         self._lock = threading.Lock()
         self._free = slots
-        self._waiting: deque[Run] = deque()
+        self._waiting = Line(max_crashes)
         self._running: set[Run] = set()
         """Runs, not jobs: a job may be here twice, once as its present run and once as one that was taken away and goes on.
         The jobs of one claim share their token."""
@@ -93,7 +88,7 @@ class Workers:
     def submit(self, runs: Iterable[Run]) -> None:
         """Run these, in this order, as slots become free."""
         with self._lock:
-            self._waiting.extend(runs)
+            self._waiting.add(runs)
             coroutines = self._fill_slots()
         if coroutines:
             self._call_on_loop(self._start_coroutines, coroutines, coroutines)
@@ -113,7 +108,7 @@ class Workers:
     def settled(self, claim: Claim) -> None:
         """Nothing is left to be written about the run of a suspect: others that waited for it may begin."""
         with self._lock:
-            self._waiting.extendleft(reversed(self._suspects.leave(claim)))
+            self._waiting.leave(claim)
         self.submit(())
 
     def tell_when_hungry(self, waiting: int | None) -> None:
@@ -124,7 +119,7 @@ class Workers:
     def free(self) -> int:
         """Slots that nobody uses, less those that jobs wait for here already; negative when more wait. Suspects that wait
         for each other count when they are more than there are slots."""
-        return self._free - len(self._waiting) - max(0, len(self._suspects) - self.slots)
+        return self._free - len(self._waiting) - max(0, self._waiting.held_up - self.slots)
 
     @property
     def busy(self) -> int:
@@ -137,16 +132,9 @@ class Workers:
         return self.slots * self._pace.per_second
 
     def take_back(self, older_than: float) -> list[Run]:
-        """Take out jobs that have waited here for more than so many seconds and were not begun. Suspects that wait for each
-        other have more patience: elsewhere they may have to wait as well."""
-        now = time.monotonic()
-        limit = now - older_than
+        """Take out jobs that have waited here for more than so many seconds and were not begun; see `Line.take_back`."""
         with self._lock:
-            held_up = self._suspects.take_back(now - older_than * PATIENCE_OF_SUSPECTS)
-            stale = [run for run in self._waiting if run.claimed_at <= limit]
-            if stale:
-                self._waiting = deque(run for run in self._waiting if run.claimed_at > limit)
-        stale += held_up
+            stale = self._waiting.take_back(older_than)
         for run in stale:
             run.is_over = True
         return stale
@@ -157,16 +145,20 @@ class Workers:
         with self._lock:
             return [run for run in self._running if run.claimed_at <= limit and run.end is None]
 
+    @property
+    def claims(self) -> frozenset[Claim]:
+        """Of everything that waits or runs here."""
+        with self._lock:
+            return frozenset(run.claim for run in (*self._waiting, *self._running))
+
     def cancel(self, claim: Claim, end: RunEnd) -> bool:
         """Tell a run to end. Whether it was here."""
         with self._lock:
             run = next((run for run in self._running if run.claim == claim), None)
-            waiting = next((run for run in self._waiting if run.claim == claim), None)
-            if waiting is not None:
-                self._waiting.remove(waiting)  # one that waits for other suspects is found out when it is to begin
+            has_waited = self._waiting.remove(claim)
         if run is not None:
             run.cancel(end)
-        return run is not None or waiting is not None
+        return run is not None or has_waited
 
     @property
     def stuck(self) -> tuple[Run, ...]:
@@ -213,10 +205,7 @@ class Workers:
     def _begin_next(self) -> Run | None:
         """With the lock held: the next waiting run that can be called gets a slot. Those that have to be marked as begun
         before get one too, and come later."""
-        while self._free > 0 and self._waiting:
-            run = self._waiting.popleft()
-            if not self._suspects.admit(run):
-                continue
+        while self._free > 0 and (run := self._waiting.take()) is not None:
             self._free -= 1
             run.begun_at = time.monotonic()
             self._running.add(run)
@@ -230,7 +219,7 @@ class Workers:
         self._running.discard(run)
         run.begun_at = 0.0
         self._free += 1
-        self._waiting.extendleft(reversed([run, *self._suspects.leave(run.claim)]))
+        self._waiting.put_back(run)
 
     def _end(self, run: Run, outcome: Outcome | None) -> None:
         """A run is over: its slot is free, and its outcome is to be written unless it was taken away or given up."""
@@ -354,7 +343,7 @@ class Workers:
             self._call_on_loop(self._start_prepared, prepared, [run])
         else:
             # a context of its own, so that what a job sets in context variables ends with the job
-            with ending_forks():
+            with EndingForks():
                 outcome = contextvars.Context().run(self._performer.perform, prepared, self._loop.run)
             self._end(run, outcome)
 
@@ -383,7 +372,7 @@ class Workers:
     async def _await(self, prepared: Prepared) -> None:
         # Only from here on: a task that is cancelled before its first step takes no step, and would keep its slot for ever.
         prepared.run.task = asyncio.current_task()
-        with ending_forks():
+        with EndingForks():
             outcome = await self._performer.perform_async(prepared)
         self._end(prepared.run, outcome)
         self._go_on()

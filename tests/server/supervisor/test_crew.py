@@ -146,6 +146,15 @@ def saying(message: object) -> str:
 DEAF = f"signal.signal(signal.SIGTERM, signal.SIG_IGN); {saying(Beat(SERVER))}"
 
 
+def test_a_child_that_takes_long_to_start_is_not_taken_for_one_that_hangs(watched: Start) -> None:
+    begins_to_speak = f"import time; time.sleep(0.5); supervisor.send(bytes.fromhex('{encode(Beat(SERVER)).hex()}'))"
+    one = watched(child(then=f"{begins_to_speak}; {WAIT}"), hang_timeout=0.1)
+
+    one.until(lambda: bool(one.deaths))
+
+    assert one.deaths == [(SERVER, "its process did not answer for 100 ms and was killed")]
+
+
 def test_children_are_asked_to_stop_then_to_hurry_and_then_they_are_killed(watched: Start) -> None:
     one = watched(child(Beat(SERVER), then=WAIT), child(then=f"{DEAF}; {WAIT_FOR_WORD}"), child(then=f"{DEAF}; {WAIT}"))
     one.until_up()

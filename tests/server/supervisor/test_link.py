@@ -103,11 +103,11 @@ def test_a_server_that_is_to_hurry_does_not_wait_for_its_jobs(app: JobRunr, supe
     server = app.server(shutdown_grace="1h")
     server.report_to(supervising.link, supervising.lost.set)
     with server:
-        job_id = app.scheduler.enqueue(jobs.wait_for, "hurry")
-        assert jobs.gates["hurry began"].wait(10)
+        job_id = app.scheduler.enqueue(jobs.wait_for, "hurry, says the supervisor")
+        assert jobs.gates["hurry, says the supervisor began"].wait(10)
         stopping = threading.Thread(target=server.stop)
         stopping.start()
         assert supervising.channel.send(Hurry())
         stopping.join(20)
         assert app.scheduler.get(job_id).state is JobState.ENQUEUED
-        jobs.gates["hurry"].set()
+        jobs.gates["hurry, says the supervisor"].set()

@@ -42,12 +42,12 @@ class Watched(MemoryStorageProvider):
         self._do("note")
         return super().put_metadata(name, value, owner, overwrite=overwrite)
 
-    def remove_absent(self, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
+    def remove_dead(self, servers: Sequence[ServerRecord]) -> list[ServerRecord]:
         self._do("remove")
         if self.last_words is not None:
             super().heartbeat(self.last_words)
             self.last_words = None
-        return super().remove_absent(servers)
+        return super().remove_dead(servers)
 
     def _do(self, what: str) -> None:
         if self.is_away:

@@ -131,7 +131,7 @@ def test_a_fixed_time_is_over_in_the_second_pass() -> None:
 def test_every_change_of_ten_years_is_as_a_slow_evaluator_finds_it(zone: str) -> None:
     for number, change in enumerate(changes_of(zone)):
         begin, end = change - 26 * HOUR, change + 26 * HOUR
-        for text in EXPRESSIONS[number % 3 :: 3]:
+        for text in EXPRESSIONS[number % 8 :: 8]:
             expression = CronExpression(text, zone)
             expected = slow_runs(text, ZoneInfo(zone), begin, end)
             assert runs_between(expression, begin, end) == expected, (text, change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -16,20 +17,23 @@ FIRST_YEAR, LAST_YEAR = 2016, 2026
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
 
 
 @cache
 def changes_of(name: str) -> list[datetime]:
     """All moments of these years at which the zone's clock changes, in UTC."""
-    zone, moment, changes = ZoneInfo(name), datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), []
-    while moment.year <= LAST_YEAR:
-        if offset(zone, moment) != offset(zone, moment + 6 * HOUR):
-            inside = moment
-            while offset(zone, inside) == offset(zone, inside + MINUTE):
-                inside += MINUTE
-            changes.append(inside + MINUTE)
-        moment += 6 * HOUR
+    zone, changes, day = ZoneInfo(name), [], datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
+    while day.year <= LAST_YEAR:
+        before = offset(zone, day)
+        if offset(zone, day + DAY) != before:
+            changes.append(min(moment for moment in every_minute(day) if offset(zone, moment) != before))
+        day += DAY
     return changes
+
+
+def every_minute(day: datetime) -> Iterator[datetime]:
+    return (day + minute * MINUTE for minute in range(1, 24 * 60 + 1))
 
 
 def offset(zone: ZoneInfo, moment: datetime) -> timedelta | None:

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from jobrunr.server.membership import Membership
+from jobrunr.settings import Settings
 from jobrunr.storage.contract import Retention, StorageProvider
 
 BATCH = 1000
+INTERVAL = 60.0
+"""Seconds between two looks."""
 
 
 class Expire:
-    """Deletes what has succeeded long ago, removes what was deleted long ago, and lets the storage tidy up."""
+    """Deletes what has succeeded long ago, removes what was deleted long ago, and lets the storage tidy up.
 
-    def __init__(self, storage: StorageProvider, membership: Membership, retention: Retention, interval: float) -> None:
+    Arguments:
+        settings: what is long ago.
+    """
+
+    def __init__(self, storage: StorageProvider, membership: Membership, settings: Settings) -> None:
         self._storage = storage
         self._membership = membership
-        self._retention = retention
-        self._interval = interval
+        self._retention = Retention(
+            delete_succeeded_after=settings.delete_succeeded_after,
+            delete_failed_after=settings.delete_failed_after,
+            purge_deleted_after=settings.purge_deleted_after,
+        )
 
     def tick(self) -> float:
         if not self._membership.is_master:
@@ -23,4 +33,4 @@ class Expire:
         if self._storage.expire(self._retention, BATCH) >= BATCH:
             return 0.0
         self._storage.tidy()
-        return self._interval
+        return INTERVAL

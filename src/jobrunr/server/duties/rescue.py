@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
-from jobrunr.clock import Clock
 from jobrunr.errors import ServerLostError
 from jobrunr.jobs import Job
 from jobrunr.server.membership import Membership
@@ -18,7 +17,7 @@ from jobrunr.storage.contract import StorageProvider
 _log = logging.getLogger("jobrunr.server")
 
 BATCH = 1000
-THOROUGH_SECONDS = 15.0
+THOROUGH_SECONDS = 30.0
 """How often to look for orphans when no server was seen to go."""
 TIDY_SECONDS = 600.0
 """How often to forget how servers ended long ago."""
@@ -36,14 +35,12 @@ class Rescue:
         self,
         storage: StorageProvider,
         membership: Membership,
-        clock: Clock,
         interval: float,
         lost: Callable[[Job, ServerLostError], Outcome],
         announce: Callable[[Outcome], None],
     ) -> None:
         self._storage = storage
         self._membership = membership
-        self._clock = clock
         self._interval = interval
         self._lost = lost
         self._announce = announce
@@ -64,12 +61,9 @@ class Rescue:
         if not self._membership.is_master:
             self._searched_at = float("-inf")
             return 60.0  # being elected wakes us
-        servers = self._membership.servers
-        now = self._clock.now()
-        if self._membership.is_steady and any(
-            s.last_heartbeat and now - s.last_heartbeat > self._membership.timeout for s in servers
-        ):
-            for server in self._storage.remove_dead(self._membership.timeout):
+        servers, dead = self._membership.servers, self._membership.dead
+        if dead and self._membership.is_steady:
+            for server in self._storage.remove_dead(dead):
                 _log.warning(
                     "server %s (%s) is dead: its last heartbeat was at %s", server.name, server.id, server.last_heartbeat
                 )

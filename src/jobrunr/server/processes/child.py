@@ -178,7 +178,8 @@ class Child:
         try:
             runnable = self._runnable(order.job.target)
             args, kwargs = runnable.codec.decode(order.job.details.arguments)
-            call = runnable.bind(object_named(order.activator) if order.activator is not None else _no_activator)
+            activator = _no_activator if order.activator is None else object_named(order.activator)
+            call = runnable.bind_in_job(activator, self._context.transaction)
             self._keep_logs()  # behind the import of the application, which may have set up its logging anew
             enter(self._context)
             if context := order.job.extras.log_context:

@@ -17,12 +17,15 @@ from jobrunr.server.supervisor.ears import Ears
 from jobrunr.server.supervisor.memory_watch import MemoryWatch
 from jobrunr.server.supervisor.messages import Hurry
 from jobrunr.server.supervisor.server_process import ServerProcess
+from jobrunr.server.supervisor.strays import see_off
 from jobrunr.server_record import ServerRecord
 
 _log = logging.getLogger("jobrunr.supervisor")
 
 LAST_MOMENTS = 30.0
 """Seconds that a child has besides the grace of its jobs, to write what is left and to end."""
+START = 60.0
+"""Seconds that a child has until its first word, at least: on a busy machine it takes a while to start."""
 LOOK_AROUND = 5.0
 """Seconds between two looks when nothing happens."""
 
@@ -106,6 +109,7 @@ class Crew:
         for place in self._places:
             if place.process is not None:
                 self._look_at(place, place.process)
+        see_off({process.pid for process in self.processes})
         self._memory.look(now)
         if self._obeyed is Order.RUN:
             self._fill_places()
@@ -139,10 +143,14 @@ class Crew:
             self.ears.remove(process)
             process.discard()
             self._settle(place, process, code)
-        elif time.monotonic() - process.heard_at > self._hang_timeout.total_seconds():
+        elif self._silent_for_too_long_at(process) < time.monotonic():
             process.listen()  # perhaps it was we who did not listen, because we were stopped ourselves
-            if time.monotonic() - process.heard_at > self._hang_timeout.total_seconds():
+            if self._silent_for_too_long_at(process) < time.monotonic():
                 self._kill(process, f"did not answer for {format_duration(self._hang_timeout)} and was killed")
+
+    def _silent_for_too_long_at(self, process: ServerProcess) -> float:
+        longest = self._hang_timeout.total_seconds()
+        return process.heard_at + (longest if process.heard_at > process.started_at else max(longest, START))
 
     def _settle(self, place: Place, process: ServerProcess, code: int) -> None:
         """Say how a child ended, and what follows from that."""
@@ -199,7 +207,7 @@ class Crew:
         """In how many seconds something may be due that nobody announces."""
         now = time.monotonic()
         due = [now + LOOK_AROUND, self._deadline]
-        due += [process.heard_at + self._hang_timeout.total_seconds() for process in self.processes]
+        due += map(self._silent_for_too_long_at, self.processes)
         if self._obeyed is Order.RUN:
             due += [place.start_at for place in self._places if place.process is None]
         return max(0.05, min(due) - now)

@@ -58,7 +58,7 @@ class Voice:
             server, how = self._dead[0]
             self._ends.note(server.id, how)
             registered = [found for found in self._storage.servers() if found.id == server.id]
-            if registered and not self._storage.remove_absent(registered):
+            if registered and not self._storage.remove_dead(registered):
                 return  # a last heartbeat has just arrived, or somebody else was faster: the next tick sees to it
             self._dead.popleft()
             self._is_rescue_wanted = True
