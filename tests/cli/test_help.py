@@ -134,7 +134,7 @@ def test_a_terminal_that_lacks_a_character_stops_nobody(jobrunr: object, url: st
 
 
 def test_nothing_slow_is_imported_before_it_is_needed() -> None:
-    slow = ("sqlalchemy", "alembic", "jobrunr.cli.worker", "jobrunr.cli.status", "jobrunr.demo", "psycopg")
+    slow = ("sqlalchemy", "alembic", "jobrunr.cli.worker", "jobrunr.cli.status", "jobrunr.bench", "jobrunr.demo", "psycopg")
     code = f"import sys, jobrunr.cli; print(*sorted(set({slow}) & set(sys.modules)))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True).stdout
 

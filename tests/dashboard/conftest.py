@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from shutil import copy
 
 import pytest
 from starlette.testclient import TestClient
@@ -19,12 +17,11 @@ from tests.dashboard.populate import populate
 
 
 @pytest.fixture
-def storage(request: pytest.FixtureRequest, tmp_path: Path, ready_file: Path) -> Iterator[StorageProvider]:
+def storage(request: pytest.FixtureRequest) -> Iterator[StorageProvider]:
     """In memory; in a database for tests that say so: ``parametrize("storage", ["memory", "sqlite"], indirect=True)``."""
     in_database = getattr(request, "param", "memory") == "sqlite"
-    with (
-        SqlStorageProvider(f"sqlite:///{copy(ready_file, tmp_path)}") if in_database else MemoryStorageProvider() as storage
-    ):
+    url = f"sqlite:///{request.getfixturevalue('ready_file')}" if in_database else ""
+    with SqlStorageProvider(url) if in_database else MemoryStorageProvider() as storage:
         storage.set_up()
         yield storage
 

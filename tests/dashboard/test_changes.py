@@ -60,6 +60,8 @@ class TestAllThatMatch:
         text = after(ada, confirmed(ada, asked))
         assert "13 done, 0 skipped, of 13; begun by ada." in text
         assert states(storage, JobQuery(fingerprint=group.fingerprint)) == {JobState.ENQUEUED}
+        others = [job.name for job in storage.find(JobQuery(state=JobState.FAILED)).jobs]
+        assert others == ["lost with its server", "renamed since", "read_feed('{')"]
         assert storage.counts()[JobState.FAILED] == 3
 
     def test_all_that_a_search_finds_are_deleted_and_no_other(self, ada: TestClient, storage: StorageProvider) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-from queue import SimpleQueue
-from types import FrameType
-
 import click
 
 from jobrunr.cli.application import find_storage
 from jobrunr.cli.dashboard_options import HOST, PORT, dashboard_server
 from jobrunr.cli.options import storage_options
+from jobrunr.cli.signals import listen_for_one
 from jobrunr.cli.verb import Verb
 from jobrunr.cli.worker_log import LEVELS, set_up_logging
 
@@ -72,7 +69,7 @@ def verb(
     """
     with find_storage(app, url) as jobrunr:
         set_up_logging(log_level)
-        signals = _listen_to_signals()
+        signals = listen_for_one()
         server = dashboard_server(
             jobrunr,
             host,
@@ -85,17 +82,3 @@ def verb(
         click.echo(f"The dashboard of {jobrunr.provider.where} is at {server.address}, until Ctrl-C.")
         signals.get()
         server.stop()
-
-
-def _listen_to_signals() -> SimpleQueue[int]:
-    """The first signal to stop arrives here; the second ends the process."""
-    arrived: SimpleQueue[int] = SimpleQueue()
-
-    def take(number: int, frame: FrameType | None) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_DFL)
-        arrived.put(number)
-
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, take)
-    return arrived

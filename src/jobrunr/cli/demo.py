@@ -5,17 +5,20 @@ from __future__ import annotations
 import platform
 import shlex
 import shutil
+import signal
 import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 import click
 
 from jobrunr.cli.dashboard_options import HOST, PORT, dashboard_server
 from jobrunr.cli.output import bar, columns, fit, printable
+from jobrunr.cli.signals import listen_for_one
 from jobrunr.cli.verb import Verb
 from jobrunr.demo import Demo
 from jobrunr.demo.run import Ending, Glance
@@ -54,13 +57,23 @@ def verb(keep: Path, source: Path | None) -> None:
     A job for every file counts what is in it, a job for every package reads its documentation, and a last one reports. A
     dashboard shows them meanwhile. The jobs are kept in jobrunr-demo.db; a database of an earlier run is replaced.
     """
+    interrupts = listen_for_one(signal.SIGINT)
     folder = (source or standard_library()).absolute()
     demo = Demo(folder, keep)
     click.echo(f"Python {platform.python_version()} reads {folder}:")
     click.echo(f"{len(demo.files):,} files and {len(demo.packages):,} packages become {demo.total:,} jobs.\n")
     screen = _Screen()
-    ending = demo.run(screen.show, screen.interval, beside=_dashboard)
+    ending = demo.run(screen.show, lambda: _wait(interrupts, screen.interval), beside=_dashboard)
     click.echo("\n".join(_report(demo, ending)))
+
+
+def _wait(interrupts: SimpleQueue[int], seconds: float) -> None:
+    """Wait, and be interrupted here and nowhere else: not in the middle of what has to be left in order."""
+    try:
+        interrupts.get(timeout=seconds)
+    except Empty:
+        return
+    raise KeyboardInterrupt
 
 
 @contextmanager

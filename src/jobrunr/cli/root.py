@@ -23,6 +23,7 @@ VERBS = (
     "dashboard-user",
     "check",
     "migrate",
+    "bench",
     "demo",
     "completion",
 )

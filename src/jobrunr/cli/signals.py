@@ -1,4 +1,7 @@
-"""What SIGTERM and SIGINT do to a worker."""
+"""What SIGTERM and SIGINT do to verbs that go on until somebody says stop.
+
+They are taken whatever the process was started with: who starts it in the background of a script makes it ignore SIGINT.
+"""
 
 from __future__ import annotations
 
@@ -47,3 +50,22 @@ class Signals:
 
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def listen_for_one(*numbers: signal.Signals) -> SimpleQueue[int]:
+    """Take signals from now on: the first arrives in the queue, the second ends the process.
+
+    Arguments:
+        numbers: which; SIGTERM and SIGINT when none are given.
+    """
+    arrived: SimpleQueue[int] = SimpleQueue()
+    taken = numbers or _SIGNALS
+
+    def take(number: int, frame: FrameType | None) -> None:
+        for each in taken:
+            signal.signal(each, signal.SIG_DFL)
+        arrived.put(number)
+
+    for each in taken:
+        signal.signal(each, take)
+    return arrived

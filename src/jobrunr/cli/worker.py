@@ -20,6 +20,7 @@ from jobrunr.cli.verb import ExitCode, Verb
 from jobrunr.cli.worker_log import LEVELS, set_up_logging
 from jobrunr.jobrunr import JobRunr
 from jobrunr.server.background_job_server import BackgroundJobServer
+from jobrunr.server.garbage import spare_the_collector
 from jobrunr.server.supervisor.link import Link
 from jobrunr.settings import change_settings
 
@@ -135,6 +136,7 @@ def run_until_signal(server: BackgroundJobServer, serving: str, supervised: int 
     _log.info(serving)
     if supervised is not None:
         server.report_to(Link.inherited(supervised), lost=partial(signals.begin, "the end of its supervisor"))
+    spare_the_collector()
     server.start()
     name = signals.wait_for_first()
     _log.info("stopping, on %s; %s running", name, _count(server.busy))

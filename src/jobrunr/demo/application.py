@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from jobrunr import JobRunr
 
 WORKERS = 2
@@ -9,13 +11,16 @@ WORKERS = 2
 
 
 def make_application(url: str) -> JobRunr:
-    """The demo's `JobRunr` on a database. Settings of the surroundings that would disturb it are overruled."""
+    """The demo's `JobRunr` on a database. Settings of the surroundings that would disturb it are overruled.
+
+    Jobs run when it stops only if somebody interrupts it, and does not want to wait."""
     jobrunr = JobRunr(
         url,
         application="jobrunr.demo",
         activator=lambda cls: cls(jobrunr.scheduler),
         workers=WORKERS,
         migrate=True,
+        shutdown_grace=timedelta(seconds=1),
         queues=(),
     )
     return jobrunr

@@ -79,22 +79,12 @@ class Demo:
         self.url = f"sqlite:///{self.database}"
         self._jobrunr = make_application(self.url)
 
-    def _make_room(self, keep: Path) -> None:
-        try:
-            keep.mkdir(parents=True, exist_ok=True)
-            for ending in ("", "-wal", "-shm"):
-                Path(f"{self.database}{ending}").unlink(missing_ok=True)
-        except OSError as error:
-            raise DemoError(f"The demo cannot keep its jobs in {keep}: {error}. Give it another folder.") from error
-        if not os.access(keep, os.W_OK):
-            raise DemoError(f"The demo cannot keep its jobs in {keep}, where nobody may write. Give it another folder.")
-
-    def run(self, show: Callable[[Glance], None], interval: float, beside: Beside = _nothing) -> Ending:
+    def run(self, show: Callable[[Glance], None], wait: Callable[[], None], beside: Beside = _nothing) -> Ending:
         """Make the jobs, run them all, and return what the last one reports.
 
         Arguments:
             show: is told how far it is.
-            interval: seconds between two times.
+            wait: waits until it is to be told again. What it raises ends the demo.
             beside: what goes on meanwhile, such as a dashboard.
 
         Raises:
@@ -104,9 +94,9 @@ class Demo:
         with alone_with(self.database), self._jobrunr, _without_syntax_warnings(), beside(self._jobrunr):
             report_id = self._make_jobs()
             with self._help(), self._jobrunr.server():
-                self._watch(show, interval, until=self.total - 1)
+                self._watch(show, wait, until=self.total - 1)
                 self._jobrunr.scheduler.requeue(report_id, reason="everything else has ended")
-                self._watch(show, interval, until=self.total)
+                self._watch(show, wait, until=self.total)
             return self._ending(report_id, time.monotonic() - began)
 
     def _help(self) -> AbstractContextManager[None]:
@@ -126,14 +116,14 @@ class Demo:
         jobs.enqueue_many(read_documentation, [(folder, package) for package in self.packages])
         return report_id
 
-    def _watch(self, show: Callable[[Glance], None], interval: float, until: int) -> None:
+    def _watch(self, show: Callable[[Glance], None], wait: Callable[[], None], until: int) -> None:
         """Look again and again until so many jobs have ended."""
         while True:
             glance = self._glance()
             show(glance)
             if glance.done >= until:
                 return
-            time.sleep(interval)
+            wait()
 
     def _glance(self) -> Glance:
         jobs = self._jobrunr.scheduler
