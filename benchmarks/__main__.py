@@ -10,8 +10,9 @@ from pathlib import Path
 from benchmarks.backlog import finished, waiting
 from benchmarks.coroutines import from_coroutines
 from benchmarks.databases import NAMES, Database, databases
+from benchmarks.draining import drain_all, sleeping, two_processes
 from benchmarks.looking import looking, watching
-from benchmarks.measurements import FULL, QUICK, Sizes, bulk, drain_all, enqueue, idle, latency, recurring
+from benchmarks.measurements import FULL, QUICK, Sizes, bulk, enqueue, idle, latency, recurring
 from benchmarks.report import Figure, as_table, surroundings, write_json
 
 SHORT: dict[str, Callable[[Database, Sizes], Iterator[Figure]]] = {
@@ -19,6 +20,8 @@ SHORT: dict[str, Callable[[Database, Sizes], Iterator[Figure]]] = {
     "async": from_coroutines,
     "bulk": bulk,
     "drain": drain_all,
+    "two": two_processes,
+    "sleep": sleeping,
     "latency": latency,
     "idle": idle,
     "recurring": recurring,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from jobrunr import current_job
+
+NAP = 0.01
+"""Seconds that a job sleeps."""
 
 latencies: list[float] = []
 """Seconds between the call of `enqueue` in one process, or the time in a schedule, and the start of the job in this one."""
@@ -16,6 +20,14 @@ def noop(number: int) -> None:
 
 async def noop_async(number: int) -> None:
     pass
+
+
+def sleep(number: int) -> None:
+    time.sleep(NAP)
+
+
+async def sleep_async(number: int) -> None:
+    await asyncio.sleep(NAP)
 
 
 def note_lateness() -> None:

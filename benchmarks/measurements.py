@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from statistics import median
-from typing import Any
 
 import msgspec
 from sqlalchemy import URL
 
 from benchmarks.databases import Database
-from benchmarks.jobs import noop, noop_async, note_latency, note_lateness
+from benchmarks.jobs import noop, note_latency, note_lateness
+from benchmarks.notifications import round_trips
 from benchmarks.raw import Raw, raw_on
 from benchmarks.report import BARS, Bar, Figure
-from benchmarks.worker import LOOK, Drained, Serving, drain
+from benchmarks.worker import LOOK, Serving
 from jobrunr import JobRunr, JobState
 
 CHUNK = 1000
@@ -33,6 +33,8 @@ class Sizes(msgspec.Struct, frozen=True):
     singles: int
     bulk: int
     drained: int
+    slept: int
+    """Jobs that sleep."""
     latency_seconds: int
     idle_seconds: int
     recurring_seconds: int
@@ -49,6 +51,7 @@ FULL = Sizes(
     singles=400,
     bulk=20_000,
     drained=50_000,
+    slept=30_000,
     latency_seconds=20,
     idle_seconds=60,
     recurring_seconds=60,
@@ -62,6 +65,7 @@ QUICK = Sizes(
     singles=200,
     bulk=5_000,
     drained=10_000,
+    slept=5_000,
     latency_seconds=4,
     idle_seconds=10,
     recurring_seconds=10,
@@ -138,38 +142,6 @@ def bulk(database: Database, sizes: Sizes) -> Iterator[Figure]:
     yield figure_of(database, "enqueue in bulk", "bulk", compared)
 
 
-def drain_all(database: Database, sizes: Sizes) -> Iterator[Figure]:
-    """One process that runs all jobs that wait: beside a loop that claims 100 and completes 100."""
-    for kind, function in (("functions", noop), ("coroutine functions", noop_async)):
-        yield from _drain(database, sizes, kind, function)
-
-
-def _drain(database: Database, sizes: Sizes, kind: str, function: Callable[[int], Any]) -> Iterator[Figure]:
-    count = sizes.drained
-    drains: list[Drained] = []
-    with side_by_side(database) as (url, app, raw):
-
-        def ours() -> float:
-            app.scheduler.enqueue_many(function, range(count))
-            raw.tidy_up()
-            drains.append(drain(url, count))
-            return drains[-1].seconds
-
-        def theirs() -> float:
-            fill(raw, count)
-            raw.tidy_up()
-            with stopwatch() as watch:
-                raw.drain()
-            return watch.seconds
-
-        compared = compare(sizes.rounds, count, ours, theirs)
-    yield figure_of(database, f"drain {count:,} {kind}", "drain", compared)
-    cpu = median(drained.cpu for drained in drains) / count * 1e6
-    yield Figure(database=database.name, name="  CPU of the worker", unit="µs a job", ours=cpu)
-    memory = max(drained.peak_memory for drained in drains)
-    yield Figure(database=database.name, name="  its peak memory", unit="MB", ours=memory)
-
-
 def latency(database: Database, sizes: Sizes) -> Iterator[Figure]:
     """How long after the call of `enqueue` here a job starts in another process that has nothing else to do."""
     count = PER_SECOND * sizes.latency_seconds
@@ -180,10 +152,22 @@ def latency(database: Database, sizes: Sizes) -> Iterator[Figure]:
             app.scheduler.enqueue(note_latency, time.monotonic())
         while len(noted := server.snapshot().latencies) < count + PER_SECOND:
             time.sleep(LOOK)
-    milliseconds = sorted(1000 * second for second in noted[PER_SECOND:])  # without those of the first second
-    middle, high = milliseconds[len(milliseconds) // 2], milliseconds[len(milliseconds) * 99 // 100]
-    yield Figure(database=database.name, name="latency, p50", unit="ms", ours=middle, bar=bar_of(database, "latency"))
-    yield Figure(database=database.name, name="latency, p99", unit="ms", ours=high)
+    ours = _milliseconds(noted[PER_SECOND:])  # without those of the first second
+    if database.kind != "postgresql":
+        for name, value in ours.items():
+            yield Figure(database=database.name, name=f"latency, {name}", unit="ms", ours=value, bar=bar_of(database, name))
+        return
+    with database.fresh() as url:
+        raw = _milliseconds(list(round_trips(url, count, 1 / PER_SECOND)))
+    for name, value in ours.items():
+        yield Figure(database=database.name, name=f"latency, {name}", unit="ms", ours=value, raw=raw[name])
+        over = value - raw[name]
+        yield Figure(database=database.name, name=f"  over NOTIFY, {name}", unit="ms", ours=over, bar=bar_of(database, name))
+
+
+def _milliseconds(seconds: list[float]) -> dict[str, float]:
+    inorder = sorted(1000 * second for second in seconds)
+    return {"p50": inorder[len(inorder) // 2], "p99": inorder[len(inorder) * 99 // 100]}
 
 
 def recurring(database: Database, sizes: Sizes) -> Iterator[Figure]:
@@ -219,6 +203,7 @@ def idle(database: Database, sizes: Sizes) -> Iterator[Figure]:
         database=database.name, name="idle", unit="statements/s", ours=statements, bar=bar_of(database, "statements")
     )
     yield Figure(database=database.name, name="idle", unit="CPU s/minute", ours=cpu, bar=bar_of(database, "cpu"))
+    yield Figure(database=database.name, name="idle", unit="MB", ours=after.memory, bar=bar_of(database, "memory"))
 
 
 def fill(raw: Raw, count: int, state: JobState = JobState.ENQUEUED) -> float:

@@ -24,7 +24,7 @@ PREFIX = "raw_"
 """Of tables beside ours in the same database, made by the same migrations."""
 
 COLUMNS = [column.name for column in Tables().jobs.c]
-BATCH = 100
+BATCH = 200
 SERVER = "server:1"
 Row = tuple[Any, ...]
 

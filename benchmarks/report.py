@@ -51,17 +51,23 @@ def at_most(limit: float) -> Bar:
 
 
 BARS = {
-    ("postgresql", "enqueue"): at_least(0.6),
+    ("postgresql", "enqueue"): at_least(0.75),
     ("postgresql", "async"): at_least(8),
-    ("postgresql", "bulk"): at_least(0.5),
-    ("postgresql", "drain"): at_least(0.5),
-    ("postgresql", "latency"): at_most(20),
-    ("sqlite", "latency"): at_most(50),
-    ("postgresql", "statements"): at_most(2),
-    ("postgresql", "cpu"): at_most(1),
+    ("postgresql", "bulk"): at_least(0.6),
+    ("postgresql", "drain"): at_least(0.7),
+    ("postgresql", "two"): at_least(1.3),
+    ("postgresql", "sleep"): at_least(0.9),
+    ("postgresql", "statements a job"): at_most(0.05),
+    ("postgresql", "p50"): at_most(3),
+    ("postgresql", "p99"): at_most(15),
+    ("postgresql", "statements"): at_most(1),
+    ("postgresql", "cpu"): at_most(0.3),
+    ("postgresql", "memory"): at_most(80),
+    ("postgresql", "backlog"): at_most(1.2),
+    ("sqlite", "drain"): at_least(0.6),
+    ("sqlite", "p50"): at_most(50),
     ("sqlite", "cpu"): at_most(1),
-    ("postgresql", "backlog"): at_most(1.3),
-    ("sqlite", "backlog"): at_most(1.3),
+    ("sqlite", "backlog"): at_most(1.2),
 }
 
 

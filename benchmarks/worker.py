@@ -1,7 +1,7 @@
 """The process that runs the jobs, and says what that took.
 
-python -m benchmarks.worker drain URL COUNT    run so many jobs that are there already
-python -m benchmarks.worker serve URL          serve until the input ends; each line of it is answered with a `Snapshot`
+python -m benchmarks.worker drain URL COUNT WORKERS   run so many jobs that are there already, once a line has come in
+python -m benchmarks.worker serve URL                 serve until the input ends; each line is answered with a `Snapshot`
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -18,19 +19,22 @@ from sqlalchemy import URL, Engine, event
 
 from benchmarks.jobs import latencies
 from jobrunr import JobRunr, JobState
+from jobrunr.server.garbage import spare_the_collector
 
 LOOK = 0.02
 """Seconds between two looks at the counts while jobs are drained."""
 
 
-class Drained(msgspec.Struct, frozen=True):
-    """What it took to run jobs."""
+class Drained(msgspec.Struct, frozen=True, kw_only=True):
+    """What it took to run jobs; for several processes, the time of the last, the memory of the largest, sums of the rest."""
 
     seconds: float
     cpu: float
     """Seconds, of all threads."""
     peak_memory: float
     """Resident, in MB."""
+    statements: int
+    """Sent to the database, each COMMIT included."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -38,6 +42,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     at: float
     cpu: float
+    memory: float
+    """Resident, in MB, at its highest."""
     statements: int
     """Sent to the database, each COMMIT included."""
     latencies: list[float]
@@ -46,10 +52,31 @@ class Snapshot(msgspec.Struct, frozen=True):
 # -- from outside
 
 
-def drain(url: URL, count: int) -> Drained:
-    """Have a new process run so many of the jobs that wait."""
-    done = subprocess.run([*_command("drain", url), str(count)], stdout=subprocess.PIPE, check=True)
-    return msgspec.json.decode(done.stdout, type=Drained)
+def drain(url: URL, count: int, *, processes: int = 1, workers: int = 0) -> Drained:
+    """Have new processes run so many of the jobs that wait, together. They begin when all of them are ready.
+
+    Arguments:
+        workers: of each process; 0 for as many as is usual.
+    """
+    command = [*_command("drain", url), str(count), str(workers)]
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+            for _ in range(processes)
+        ]
+        for process in running:
+            assert process.stdout is not None
+            process.stdout.readline()
+        for process in running:
+            assert process.stdin is not None
+            process.stdin.close()
+        done = [msgspec.json.decode(process.stdout.read(), type=Drained) for process in running if process.stdout]
+    return Drained(
+        seconds=max(each.seconds for each in done),
+        cpu=sum(each.cpu for each in done),
+        peak_memory=max(each.peak_memory for each in done),
+        statements=sum(each.statements for each in done),
+    )
 
 
 class Serving:
@@ -84,33 +111,51 @@ def _command(task: str, url: URL) -> list[str]:
 # -- from inside
 
 
-def _drain(app: JobRunr, count: int) -> Drained:
+def _drain(app: JobRunr, count: int, workers: int) -> Drained:
     goal = app.scheduler.counts()[JobState.SUCCEEDED] + count
+    statements = _counted()
+    spare_the_collector()  # as a worker does
+    print("ready", flush=True)
+    sys.stdin.read()
     began, cpu_began = time.perf_counter(), time.process_time()
-    with app.server():
+    with app.server(workers=workers) if workers else app.server():
+        looks = 1
         while app.scheduler.counts()[JobState.SUCCEEDED] < goal:
+            looks += 1
             time.sleep(LOOK)
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu_began
-    return Drained(seconds, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return Drained(seconds=seconds, cpu=cpu, peak_memory=_memory(), statements=len(statements) - looks)
 
 
 def _serve(app: JobRunr) -> None:
+    statements = _counted()
+    server = app.server()
+    spare_the_collector()
+    with server:
+        for _ in sys.stdin:
+            _say(Snapshot(time.monotonic(), time.process_time(), _memory(), len(statements), latencies))
+
+
+def _memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _counted() -> list[None]:
+    """Grows with each statement from now on."""
     statements: list[None] = []
     for happening in ("before_cursor_execute", "commit"):
         event.listen(Engine, happening, lambda *_: statements.append(None))
-    with app.server():
-        for _ in sys.stdin:
-            _say(Snapshot(time.monotonic(), time.process_time(), len(statements), latencies))
+    return statements
 
 
 def _say(report: msgspec.Struct) -> None:
     print(msgspec.json.encode(report).decode(), flush=True)
 
 
-def main(task: str, url: str, *count: str) -> None:
+def main(task: str, url: str, *numbers: str) -> None:
     with JobRunr(url, application="benchmarks") as app:
         if task == "drain":
-            _say(_drain(app, int(count[0])))
+            _say(_drain(app, *map(int, numbers)))
         else:
             _serve(app)
 
