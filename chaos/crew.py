@@ -128,16 +128,17 @@ class Crew(Fleet):
         self.shows_logs = True
         self.ledger_path = folder / "ledger"
 
-    def fork(self, name: str, *, point: str = "", protocol: str = "", **settings: object) -> Worker:
+    def fork(self, name: str, *, point: str = "", protocol: str = "", app: str = APPLICATION, **settings: object) -> Worker:
         """Start a worker.
 
         Arguments:
+            app: the application whose jobs it runs.
             point: where it does something to itself; see `chaos.inside`.
             protocol: which broken protocol it keeps.
             settings: its settings, besides those of the crew.
         """
         environ = self._environment({**self._settings, **settings}) | {POINT: point, PROTOCOL: protocol}
-        process = _forking.Process(target=_work, args=(name, environ, str(self.folder / f"{name}.log")), daemon=True)
+        process = _forking.Process(target=_work, args=(name, app, environ, str(self.folder / f"{name}.log")), daemon=True)
         process.start()
         worker = self.workers[name] = Worker(name, process)
         if point.endswith(("kill", "stop")):
@@ -167,7 +168,7 @@ def _end(process: BaseProcess) -> None:
     process.join()
 
 
-def _work(name: str, environ: dict[str, str], log: str) -> None:
+def _work(name: str, app: str, environ: dict[str, str], log: str) -> None:
     """What a forked process does: be a worker, until it is told to stop or the harness is gone."""
     os.chdir(ROOT)
     os.environ.clear()
@@ -176,7 +177,7 @@ def _work(name: str, environ: dict[str, str], log: str) -> None:
     for stream in (1, 2):
         os.dup2(output, stream)
     threading.Thread(target=_end_with_harness, daemon=True).start()
-    sys.argv[1:] = ["worker", "--app", APPLICATION, "--name", name]
+    sys.argv[1:] = ["worker", "--app", app, "--name", name]
     cli.main()
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +23,8 @@ from jobrunr.storage.contract import StorageProvider
 
 POINT = "JOBRUNR_TEST_POINT"
 """The environment variable that names a point and what happens there, once: ``after claim: kill``. A point is before or
-after a verb of the storage contract that has something to do: ``update`` with updates, ``claim`` with jobs."""
+after a verb of the storage contract that has something to do: ``update`` with updates, ``claim`` with jobs; or before or
+after the ``commit`` of a job's own transaction."""
 PROTOCOL = "JOBRUNR_TEST_PROTOCOL"
 """The environment variable that names one of `PROTOCOLS`."""
 
@@ -36,6 +38,20 @@ def break_on_purpose(app: JobRunr) -> None:
         place, action = point.split(": ")
         when, verb = place.split()
         _at_point(provider, when, verb, ACTIONS[action])
+    _keep_whole_inside(provider)
+
+
+def _keep_whole_inside(provider: StorageProvider) -> None:
+    """In a transaction that it is bound to, a provider does what it always does: the calls that were put in place of its own
+    would go by other connections."""
+
+    def bound(connection: Any) -> StorageProvider:
+        inside: StorageProvider = bind(connection)
+        for verb in vars(provider).keys() & {name for name in dir(type(provider)) if not name.startswith("_")}:
+            delattr(inside, verb)
+        return inside
+
+    bind = _replace(provider, "bound", bound)
 
 
 # -- points
@@ -58,6 +74,9 @@ ACTIONS: dict[str, Callable[[], None]] = {"kill": _kill, "stop": _stop, "lose": 
 
 
 def _at_point(provider: StorageProvider, when: str, verb: str, action: Callable[[], None]) -> None:
+    if verb == "commit":
+        _at_commit(provider, when, action)
+        return
     happened = False
 
     def once(has_something_to_do: object) -> None:
@@ -75,6 +94,22 @@ def _at_point(provider: StorageProvider, when: str, verb: str, action: Callable[
         return answer
 
     original = _replace(provider, verb, wrapped)
+
+
+def _at_commit(provider: StorageProvider, when: str, action: Callable[[], None]) -> None:
+    @contextmanager
+    def wrapped(sessions: Any, conclude: Callable[[StorageProvider], None]) -> Iterator[Any]:
+        def conclude_and_act(inside: StorageProvider) -> None:
+            conclude(inside)
+            if when == "before":
+                action()
+
+        with original(sessions, conclude_and_act) as session:
+            yield session
+        if when == "after":
+            action()
+
+    original = _replace(provider, "transaction", wrapped)
 
 
 # -- broken protocols, which the oracle must notice
@@ -126,6 +161,18 @@ def _own_clock(provider: StorageProvider) -> None:
     heartbeat = _replace(provider, "heartbeat", impatient)
 
 
+def _two_commits(provider: StorageProvider) -> None:
+    """What a job does in its own transaction is committed before its SUCCEEDED."""
+
+    @contextmanager
+    def apart(sessions: Any, conclude: Callable[[StorageProvider], None]) -> Iterator[Any]:
+        with transaction(sessions, lambda inside: None) as session:
+            yield session
+        conclude(provider)
+
+    transaction = _replace(provider, "transaction", apart)
+
+
 def _everybody_master(provider: StorageProvider) -> None:
     """Each server takes itself for the one that has been up longest. This is allowed to do no harm."""
     own: list[ServerRecord] = []
@@ -156,5 +203,6 @@ PROTOCOLS: dict[str, Callable[[StorageProvider], None]] = {
     "no token": _no_token,
     "no owner": _no_owner,
     "own clock": _own_clock,
+    "two commits": _two_commits,
     "everybody is master": _everybody_master,
 }

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
+from sqlalchemy import text
 
 from chaos.inside import break_on_purpose
 from jobrunr import Job, JobFilter, JobRunr, current_job
@@ -74,10 +75,42 @@ def take_effect(seconds: float = 0.0) -> str:
     return _end(claim)
 
 
+def take_effect_in_transaction(seconds: float = 0.0) -> None:
+    """The same in the transaction in which the job ends, and in a table of the same database."""
+    claim = note("begin")
+    with (transaction := current_job().transaction()) as session:
+        session.execute(text("INSERT INTO effects (job) VALUES (:job)"), {"job": str(current_job().id)})
+        if seconds:
+            time.sleep(seconds)
+        transaction.result = _end(claim)
+
+
 async def take_effect_awaiting(seconds: float = 0.0) -> str:
     """The same as a coroutine."""
     claim = note("begin")
     await asyncio.sleep(seconds)
+    return _end(claim)
+
+
+async def take_effect_at_the_second_attempt() -> str:
+    """The first attempt lasts until its process is gone."""
+    claim = note("begin")
+    if current_job().attempt == 1:
+        await asyncio.Event().wait()
+    return _end(claim)
+
+
+def take_effect_with(load: str) -> str:
+    """Be large, as an argument and as a result would be."""
+    return _end(note("begin"))
+
+
+def compute(seconds: float) -> str:
+    """Take so much of a processor."""
+    claim = note("begin")
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
     return _end(claim)
 
 

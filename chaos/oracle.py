@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import URL, NullPool, create_engine, select
+from sqlalchemy import URL, NullPool, create_engine, select, text
 
 from chaos.faults import Fault
-from chaos.jobs import Effect
+from chaos.jobs import Effect, take_effect_in_transaction
 from jobrunr import Job, JobState
 from jobrunr.history import StateChange
 from jobrunr.storage.sql.rows import to_job
 from jobrunr.storage.sql.tables import Tables
+from jobrunr.targets import target_of
 
 SERVER_LOST = "jobrunr.errors.ServerLostError"
 LATE = timedelta(seconds=1)
 """A line of a log is not from after the end of its attempt just because two readings of a clock differ a little."""
+OWN_TRANSACTION = str(target_of(take_effect_in_transaction))
 ENDS = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.DELETED})
 
 
@@ -36,17 +38,29 @@ class LoggedLine(NamedTuple):
     message: str
 
 
+class Contents(NamedTuple):
+    """What the tables say, by the ids of jobs."""
+
+    jobs: Mapping[str, Job]
+    logs: Sequence[LoggedLine]
+    claims: Mapping[str, str]
+    """What jobs keep under ``metadata.claim``."""
+    own_effects: Mapping[str, int]
+    """How often jobs took effect in the database, in their own transactions."""
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a trial when it is over."""
 
     asked: Mapping[str, bool]
     """The ids of the jobs that were asked for, and whether it was confirmed that they are stored."""
     effects: Sequence[Effect]
-    jobs: Mapping[str, Job]
-    logs: Sequence[LoggedLine]
-    claims: Mapping[str, str]
-    """What jobs keep under ``metadata.claim``."""
+    tables: Contents
     faults: Sequence[Fault]
+
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        return self.tables.jobs
 
 
 def read_ledger(path: Path) -> list[Effect]:
@@ -55,18 +69,19 @@ def read_ledger(path: Path) -> list[Effect]:
     return [decode(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
 
-def read_tables(url: URL) -> tuple[dict[str, Job], list[LoggedLine], dict[str, str]]:
-    """All jobs, their logs, and what they keep as their claim."""
+def read_tables(url: URL) -> Contents:
+    """All of it."""
     tables = Tables()
     logs, kept = tables.job_logs.c, tables.job_data.c
     with create_engine(url, poolclass=NullPool).connect() as connection:
         jobs = {str(row.id): to_job(row) for row in connection.execute(select(*tables.jobs.c))}
         lines = connection.execute(select(logs.job_id, logs.attempt, logs.at, logs.message))
         claims = connection.execute(select(kept.job_id, kept.value).where(kept.key == "metadata.claim"))
-        return (
+        return Contents(
             jobs,
             [LoggedLine(str(job), *rest) for job, *rest in lines],
             {str(job): str(msgspec.json.decode(value)) for job, value in claims},
+            Counter(connection.scalars(text("SELECT job FROM effects"))),
         )
 
 
@@ -101,13 +116,13 @@ def only_the_owner_records(evidence: Evidence) -> Iterator[str]:
     took_effect = {(effect.job, effect.attempt, effect.token) for effect in evidence.effects if effect.what == "effect"}
     for job_id, job in evidence.jobs.items():
         if job.state is JobState.SUCCEEDED:
-            owner = f"{job.attempts} {job.claim_token}"
+            owner, kept = f"{job.attempts} {job.claim_token}", evidence.tables.claims.get(job_id)
             if job.result_json != f'"{owner}"':
                 yield f"wrong owner: job {job_id} was held by {owner}, and the result came from {job.result_json}"
             elif (job_id, job.attempts, str(job.claim_token)) not in took_effect:
                 yield f"wrong owner: job {job_id} is SUCCEEDED, and {owner} took no effect"
-            elif evidence.claims.get(job_id) != owner:
-                yield f"wrong owner: job {job_id} was held by {owner}, and keeps what {evidence.claims.get(job_id)} wrote"
+            elif kept != owner:
+                yield f"wrong owner: job {job_id} was held by {owner}, and keeps what {kept} wrote"
         for attempt, change in _failures(job):
             failed = change.exception
             if failed and failed.type == "builtins.ArithmeticError" and failed.message.split()[0] != str(attempt):
@@ -155,7 +170,7 @@ def who_lost_a_job_writes_nothing(evidence: Evidence) -> Iterator[str]:
     over: dict[tuple[str, int], datetime] = {}
     for job_id, job in evidence.jobs.items():
         over |= {(job_id, attempt): change.at for attempt, change in _failures(job)}
-    for line in evidence.logs:
+    for line in evidence.tables.logs:
         end = over.get((line.job, line.attempt))
         if end is not None and line.at > end + LATE:
             yield f"wrong owner: attempt {line.attempt} of job {line.job} was over at {end}, and logged at {line.at}"
@@ -175,6 +190,15 @@ def runs_of_recurring_jobs_are_unique(evidence: Evidence) -> Iterator[str]:
             yield f"recurring: {count} jobs were made for the run of {name} at {run_at}"
 
 
+def effects_in_the_database_are_there_exactly_once(evidence: Evidence) -> Iterator[str]:
+    """A job that ends in its own transaction has taken effect there once if it is SUCCEEDED, and else never."""
+    for job_id, job in evidence.jobs.items():
+        is_meant = job.target == OWN_TRANSACTION and job.state is JobState.SUCCEEDED
+        count = evidence.tables.own_effects.get(job_id, 0)
+        if count != is_meant:
+            yield f"not once: job {job_id} is {job.state}, and took effect {count} times in its own transaction"
+
+
 RULES = (
     nothing_is_lost,
     nothing_is_invented,
@@ -184,6 +208,7 @@ RULES = (
     who_is_taken_for_dead_had_a_reason,
     who_lost_a_job_writes_nothing,
     runs_of_recurring_jobs_are_unique,
+    effects_in_the_database_are_there_exactly_once,
 )
 
 

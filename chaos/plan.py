@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 OF_WORKERS = {"kill": 5, "long pause": 3, "short pause": 3, "deploy": 3, "death at a point": 4}
-OF_NETWORKS = {"cut": 3, "delay": 2, "freeze": 2, "swallow": 2, "refuse": 2, "lost answers": 3}
+OF_NETWORKS = {"cut": 3, "delay": 2, "freeze": 2, "swallow": 2, "refuse": 2, "lost answers": 3, "thin line": 2}
 OF_SERVERS = {"restarted": 1, "crashed": 1, "full": 1, "without connections": 2}
 KINDS: dict[str, dict[str, int]] = {
     "sqlite": {**OF_WORKERS, "locked": 4},
@@ -21,6 +21,7 @@ POINTS = [
     *("after claim: kill", "before update: kill", "after update: kill", "before append: kill"),
     *("after promote: kill", "before fire: kill", "after fire: kill", "after remove_dead: kill", "after orphans: kill"),
     *("after update: lose", "after append: lose", "after heartbeat: lose", "before update: stop"),
+    *("before commit: kill", "after commit: kill", "after commit: lose", "before commit: stop"),
 ]
 
 

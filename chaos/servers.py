@@ -32,7 +32,12 @@ def crashed(server: OwnServer) -> Iterator[None]:
 
 @contextmanager
 def read_only(server: OwnServer) -> Iterator[None]:
-    """PostgreSQL can only be read, as after a fail-over to a replica. MariaDB lets root write all the same."""
+    """It can only be read, as after a fail-over to a replica. MariaDB lets root write all the same."""
+    if not is_postgresql(server.url):
+        _do(server.url, "SET GLOBAL read_only = 1")
+        yield
+        _do(server.url, "SET GLOBAL read_only = 0")
+        return
     _do(server.url, "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
     yield
     _do(server.url, "SET default_transaction_read_only = off", "ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()")

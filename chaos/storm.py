@@ -183,6 +183,7 @@ def _network(proxy: Proxy, kind: str) -> Iterator[None]:
     actions: dict[str, Callable[[], None]] = {
         "cut": proxy.cut,
         "delay": lambda: proxy.delay(0.05),
+        "thin line": lambda: proxy.limit(50_000),
         "freeze": proxy.freeze,
         "swallow": proxy.swallow,
         "refuse": proxy.refuse,
@@ -190,6 +191,8 @@ def _network(proxy: Proxy, kind: str) -> Iterator[None]:
     }
     actions[kind]()
     yield
+    if kind in ("freeze", "swallow"):
+        proxy.cut()  # whoever waits without a time limit, as in a transaction of a job's own, hears now that it was in vain
     proxy.heal()
 
 

@@ -20,6 +20,8 @@ MIX: list[tuple[int, Callable[..., Any], tuple[object, ...], dict[str, Any]]] = 
     (80, jobs.take_effect, (), {}),
     (8, jobs.take_effect_awaiting, (0.05,), {}),
     (6, jobs.take_effect, (0.2,), {}),
+    (4, jobs.take_effect_in_transaction, (), {}),
+    (1, jobs.take_effect_in_transaction, (0.2,), {}),
     (1, jobs.take_effect, (3.0,), {}),
     (3, jobs.fail_once, (), {}),
     (1, jobs.fail_for_good, (), {"retries": 1}),

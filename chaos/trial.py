@@ -10,10 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import URL
+from msgspec.structs import replace
+from sqlalchemy import URL, NullPool, create_engine, text
 
 from chaos import jobs
 from chaos.crew import Crew
+from chaos.faults import Fault
 from chaos.jobs import Effect
 from chaos.oracle import ENDS, Evidence, objections, read_ledger, read_tables
 from chaos.watch import Watch
@@ -110,12 +112,16 @@ class Trial:
         """Wait until every job that is stored has ended."""
         eventually("all jobs have ended", self.is_over, every=0.05)
 
+    def faults(self) -> list[Fault]:
+        """All that was done. On SQLite, who is stopped while he writes holds up everybody: there it was done to all."""
+        done = self.crew.all_faults()
+        if self.url.get_backend_name() != "sqlite":
+            return done
+        return [replace(fault, server=None) if fault.kind.endswith("stop") else fault for fault in done]
+
     def evidence(self) -> Evidence:
         """What is known by now."""
-        rows, logs, claims = read_tables(self.url)
-        return Evidence(
-            asked=self.asked, effects=self.effects(), jobs=rows, logs=logs, claims=claims, faults=self.crew.all_faults()
-        )
+        return Evidence(asked=self.asked, effects=self.effects(), tables=read_tables(self.url), faults=self.faults())
 
     def objections(self) -> list[str]:
         """Everything that is not as it should be."""
@@ -132,12 +138,14 @@ class Trial:
 
     def _healed_at(self) -> float | None:
         """When the last fault of the storage was over; None while there is one."""
-        ends = [fault.end for fault in self.crew.faults]
+        ends = [fault.end for fault in self.faults() if fault.server is None]
         latest = max(ends, default=0.0)
         return None if latest > time.time() else latest
 
     def __enter__(self) -> Self:
         self.app.storage  # noqa: B018 - makes the tables
+        with create_engine(self.url, poolclass=NullPool).begin() as connection:
+            connection.execute(text("CREATE TABLE effects (job VARCHAR(36) NOT NULL)"))
         self.watch.__enter__()
         return self
 

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import URL
 
 from chaos.trial import Trial
-from tests.processes.conftest import fleet, mariadb, postgresql, sqlite, supervise, url
+from tests.processes.conftest import crowd, fleet, mariadb, postgresql, sqlite, supervise, url
 from tests.storage.sql.proxy import Proxy
 
-__all__ = ["fleet", "mariadb", "postgresql", "sqlite", "supervise", "url"]
+__all__ = ["crowd", "fleet", "mariadb", "postgresql", "sqlite", "supervise", "url"]
 
 PORTS = {"postgresql": 5432, "mariadb": 3306}
 

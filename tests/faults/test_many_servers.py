@@ -18,6 +18,8 @@ pytestmark = pytest.mark.timeout(200)
 LIBFAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
+@pytest.mark.usefixtures("crowd")
+@pytest.mark.timeout(400)
 def test_ten_masters_at_once_do_each_duty_once(postgresql: URL, make_trial: MakeTrial) -> None:
     trial = make_trial(postgresql, server_timeout="4s", workers=2)
     names = [f"master-{number}" for number in range(10)]
@@ -41,7 +43,7 @@ def test_ten_masters_at_once_do_each_duty_once(postgresql: URL, make_trial: Make
     assert trial.objections() == []
     assert [trial.begun(job_id) for job_id in at_gate] == [2] * 4
     runs = Counter((effect.recurring, effect.run_at) for effect in trial.effects() if effect.recurring)
-    assert len(runs) >= 6
+    assert len(runs) >= 3
     assert {master.is_up for master in masters if master.name not in victims} == {True}
 
 
@@ -64,11 +66,14 @@ def test_a_rolling_deploy_under_load_uses_up_no_attempt(url: URL, make_trial: Ma
 
 
 @pytest.mark.skipif(LIBFAKETIME is None, reason="no libfaketime on this machine: apt install libfaketime")
-@pytest.mark.parametrize("offset", ["+1h", "-1h"])
+@pytest.mark.parametrize(
+    ("offset", "timeout"),
+    [("+1h", "4s"), ("-1h", "4s"), ("+0 x10", "20s")],  # of which a tenth is left to the one whose clock runs so fast
+)
 def test_a_server_whose_clock_is_wrong_alarms_nobody(
-    postgresql: URL, make_trial: MakeTrial, monkeypatch: pytest.MonkeyPatch, offset: str
+    postgresql: URL, make_trial: MakeTrial, monkeypatch: pytest.MonkeyPatch, offset: str, timeout: str
 ) -> None:
-    trial = make_trial(postgresql, server_timeout="4s")
+    trial = make_trial(postgresql, server_timeout=timeout)
     trial.crew.fork_all("right")
     with monkeypatch.context() as patch:
         patch.setenv("LD_PRELOAD", str(LIBFAKETIME))

@@ -16,9 +16,11 @@ from sqlalchemy import URL
 from chaos import jobs
 from chaos.faults import noted
 from chaos.trial import Trial
-from jobrunr.errors import StorageUnavailableError
+from jobrunr import JobRunr, JobState
+from jobrunr.errors import StorageSetupError, StorageUnavailableError
 from tests.faults.conftest import MakeTrial
 from tests.processes.conftest import eventually
+from tests.samples.shop.jobs import send_welcome
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -38,6 +40,27 @@ def test_a_file_that_is_locked_for_longer_than_a_call_may_take_is_an_outage(sqli
 
     assert trial.objections() == []
     assert all(worker.is_up for worker in workers)
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_file_that_is_replaced_or_removed_takes_no_job_that_would_be_lost(tmp_path: Path, *, replaced: bool) -> None:
+    file, aside = tmp_path / "jobs.db", tmp_path / "aside.db"
+    with JobRunr(f"sqlite:///{file}", application="tests", workers=2) as app, app.server() as server:
+        before = app.scheduler.enqueue(send_welcome, "ada@example.org")
+        eventually("it is done", lambda: app.scheduler.get(before).state is JobState.SUCCEEDED)
+
+        file.rename(aside)
+        if replaced:
+            file.write_bytes(b"")
+        with pytest.raises(StorageSetupError, match="replaced by another" if replaced else "removed while it was in use"):
+            app.scheduler.enqueue(send_welcome, "eve@example.org")
+        eventually("the server notices, too", lambda: not server.is_healthy)
+        assert file.exists() is replaced, "no new file is made in its place"
+
+        aside.replace(file)
+        after = app.scheduler.enqueue(send_welcome, "eve@example.org")
+        eventually("all is well", lambda: app.scheduler.get(after).state is JobState.SUCCEEDED and server.is_healthy)
+        assert [job.id for job in app.scheduler.find()] == [after, before]
 
 
 @pytest.fixture
