@@ -24,7 +24,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the ledger: a run of a job began, or took its effect."""
 
     what: str
-    """``begin`` or ``effect``."""
+    """``begin``, ``middle`` or ``effect``."""
     job: str
     attempt: int
     token: str
@@ -75,13 +75,21 @@ def take_effect(seconds: float = 0.0) -> str:
     return _end(claim)
 
 
-def take_effect_in_transaction(seconds: float = 0.0) -> None:
-    """The same in the transaction in which the job ends, and in a table of the same database."""
+def take_effect_in_transaction(seconds: float = 0.0, gate: str = "") -> None:
+    """The same in the transaction in which the job ends, and in a table of the same database.
+
+    Arguments:
+        gate: wait in the middle of it until this file is there; that one waits is written down.
+    """
     claim = note("begin")
     with (transaction := current_job().transaction()) as session:
         session.execute(text("INSERT INTO effects (job) VALUES (:job)"), {"job": str(current_job().id)})
         if seconds:
             time.sleep(seconds)
+        if gate:
+            note("middle")
+            while not Path(gate).exists():
+                time.sleep(0.005)
         transaction.result = _end(claim)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
@@ -80,6 +82,27 @@ def test_a_drain_goes_on_by_itself_after_a_network_did(
 
     assert trial.objections() == []
     assert all(worker.is_up for worker in workers)
+
+
+def test_who_hears_nothing_any_more_in_his_own_transaction_ends_by_the_time_limit_of_his_job(
+    server: URL, make_trial: MakeTrial, make_proxy: MakeProxy, tmp_path: Path
+) -> None:
+    proxy, through = make_proxy(server)
+    trial = make_trial(server, through=through, storage_timeout="1s", server_timeout="3s", workers=1)
+    trial.crew.fork_all("worker")
+    gate = tmp_path / "gate"
+    job_id = trial.ask(jobs.take_effect_in_transaction, 0.0, str(gate), timeout=timedelta(seconds=2))
+    eventually("it is in the middle", lambda: any(effect.what == "middle" for effect in trial.effects()))
+
+    with noted(trial.crew.faults, "freeze"):
+        proxy.freeze()  # new connections are as good as ever
+        gate.touch()
+    trial.wait_until_over()
+
+    assert trial.objections() == []
+    history = trial.app.scheduler.get(job_id).history
+    assert [change.exception.type for change in history if change.exception] == ["jobrunr.errors.JobTimeoutError"]
+    assert trial.crew.query("SELECT job FROM effects") == [(str(job_id),)]
 
 
 class TestEnqueue:
