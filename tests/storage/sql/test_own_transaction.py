@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -249,7 +251,6 @@ class TestInServers(OnEachDatabase):
 
 
 def test_an_engine_of_the_application_is_used(ready_file: Path) -> None:
-
     engine = create_engine(f"sqlite:///{ready_file}")
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE orders (id INTEGER PRIMARY KEY)"))
@@ -287,6 +288,18 @@ class TestConnectionsOfTheApplication(OnEachDatabase):
             connections = [stack.enter_context(own.connect()) for _ in range(own.pool.checkedin())]
             assert {connection.scalar(text(ask)) for connection in connections} == {answer}
         own.dispose()
+
+
+@pytest.mark.parametrize("url", ["postgresql", "mariadb"])
+def test_a_lent_connection_notices_a_network_that_carries_nothing_any_more(url: str, request: pytest.FixtureRequest) -> None:
+    storage = SqlStorageProvider(request.getfixturevalue(url))
+    with storage.transaction(None, lambda inside: None) as session:
+        driver = session.connection().connection.dbapi_connection
+        number = driver.fileno() if url == "postgresql" else driver._sock.fileno()
+        with socket.socket(fileno=os.dup(number)) as connected:
+            limits = [getattr(socket, f"TCP_{name}") for name in ("KEEPIDLE", "KEEPINTVL", "KEEPCNT", "USER_TIMEOUT")]
+            assert [connected.getsockopt(socket.IPPROTO_TCP, limit) for limit in limits] == [10, 5, 3, 25_000]
+    storage.close()
 
 
 @pytest.mark.parametrize("options", [{}, {"execution": "process"}], ids=["memory", "process"])

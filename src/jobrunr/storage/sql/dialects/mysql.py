@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,9 @@ from jobrunr.storage.sql.waking import PollingWatcher, Queues, Watcher
 DUPLICATE_ENTRY = 1062
 
 _IDLE = "idle_transaction_timeout"
+
+_KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 25_000}
+"""After how long, in seconds and at last in milliseconds, a connection is taken for dead whose other end answers nothing."""
 
 _LOCK = 0.6
 """The share of the time of a call that a statement may wait for a lock: the database is to give up first, and to say so."""
@@ -82,11 +86,13 @@ class MysqlDialect(Dialect):
         # Every transaction of ours ends before its connection goes back; a ROLLBACK then would be one more round trip.
         options["pool_reset_on_return"] = None
         engine = create_engine(url, hide_parameters=True, isolation_level="READ COMMITTED", **options)
-        if timeout is not None and engine.dialect.driver == "pymysql":
-            # An optional driver: whoever uses another database does not have it.
-            from jobrunr.storage.sql.dialects.pymysql_deadlines import connect_with_deadline  # noqa: PLC0415
+        if engine.dialect.driver == "pymysql":
+            event.listen(engine, "connect", _notice_silence)
+            if timeout is not None:
+                # An optional driver: whoever uses another database does not have it.
+                from jobrunr.storage.sql.dialects.pymysql_deadlines import connect_with_deadline  # noqa: PLC0415
 
-            event.listen(engine, "do_connect", connect_with_deadline)
+                event.listen(engine, "do_connect", connect_with_deadline)
         return engine
 
     @classmethod
@@ -187,6 +193,14 @@ class MysqlDialect(Dialect):
 def _whole(seconds: float) -> int:
     """What the server and most drivers understand."""
     return max(1, int(seconds))
+
+
+def _notice_silence(driver: Any, record: object) -> None:
+    """A statement may last, but a server that is there acknowledges what it gets."""
+    connected: socket.socket = driver._sock  # noqa: SLF001 - there is no other way to it
+    if connected.family != socket.AF_UNIX:
+        for name in _KEEPALIVE.keys() & vars(socket):  # not all of them are on each system
+            connected.setsockopt(socket.IPPROTO_TCP, vars(socket)[name], _KEEPALIVE[name])
 
 
 def _lock_name(connection: Connection, tables: Tables) -> str:

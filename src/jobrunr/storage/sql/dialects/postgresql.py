@@ -300,6 +300,7 @@ def _connect_args(url: URL, timeout: timedelta | None) -> dict[str, Any]:
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
+        "tcp_user_timeout": 25_000,
         # A prepared statement may be run by a plan that was made when the table was small. Planning anew each time costs a
         # tenth of a millisecond and always fits; `shortest_way` is for those that need no plan.
         "prepare_threshold": _NEVER,
