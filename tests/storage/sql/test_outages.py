@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 from psycopg.errors import AdminShutdown
-from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy import URL, Connection, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from jobrunr.errors import StorageError, StorageSetupError, StorageUnavailableError
@@ -230,7 +231,7 @@ class TestLostConnections:
             raise ConnectionResetError
 
         storage._claiming.claim = claim_and_lose_the_answer  # type: ignore[method-assign, assignment]
-        with pytest.raises(ConnectionResetError):
+        with pytest.raises(StorageUnavailableError):
             storage.claim(server.id, server.name, 2, ["lost"])
 
         again, rest = (storage.claim(server.id, server.name, 2, ["lost"]) for _ in range(2))
@@ -238,6 +239,47 @@ class TestLostConnections:
         assert {job.id for job in again} == {job.id for job in jobs[:2]}
         assert [job.id for job in rest] == [jobs[2].id]
         assert storage.held([]) == frozenset()
+
+
+class TestNoFiles:
+    """The system lets nobody wait for an answer, or open a connection."""
+
+    @pytest.fixture(params=["ours", "of the application"])
+    def storage(self, request: pytest.FixtureRequest, server: URL) -> Iterator[SqlStorageProvider]:
+        engine = create_engine(server)
+        with SqlStorageProvider(server if request.param == "ours" else engine) as storage:
+            storage.set_up()
+            yield storage
+            remove_everything(storage)
+        engine.dispose()
+
+    @pytest.fixture
+    def calls(self, storage: SqlStorageProvider) -> list[Callable[[], object]]:
+        """One by each way to the database."""
+        announcement = announced(storage)
+        return [
+            storage.now,
+            lambda: storage.insert([a_job()]),
+            lambda: storage.insert([a_job(), a_job()]),
+            lambda: storage.claim(announcement.id, announcement.name, 1),
+        ]
+
+    def test_a_connection_whose_answer_nobody_read_is_not_used_again(self, calls: list[Callable[[], object]]) -> None:
+        for call in calls:
+            call()  # on a connection that is kept
+            with no_files(), suppress(StorageUnavailableError):  # PyMySQL without a time limit waits all the same
+                call()
+            call()
+
+
+@contextmanager
+def no_files() -> Iterator[None]:
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
 
 
 class TestRefusals:

@@ -82,6 +82,8 @@ class Database:
                     self._prepare_next_try(error, tries, deadline)
                 except PoolTimeoutError as error:
                     raise StorageUnavailableError(self.where, "all connections of the pool are in use") from error
+                except OSError as error:  # of the system, not of the driver: no files are left, perhaps
+                    raise StorageUnavailableError(self.where, str(error)) from error
         raise AssertionError("unreachable")
 
     def _prepare_next_try(self, error: DBAPIError, tries: int, deadline: Deadline) -> None:

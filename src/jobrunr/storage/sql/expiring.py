@@ -15,6 +15,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    Delete,
     Executable,
     bindparam,
     case,
@@ -58,8 +59,7 @@ class Expiring:
     def __init__(
         self, dialect: Dialect, counting: Counting, firing: FiringTables, sampling: Sampling, auditing: Auditing
     ) -> None:
-        tables = dialect.tables
-        jobs = tables.jobs
+        jobs = dialect.tables.jobs
         self.dialect = dialect
         self._counting = counting
         self._firing = firing
@@ -89,17 +89,15 @@ class Expiring:
         )
         self._with_extras = select(*jobs.c).where(these, jobs.c.extras.is_not(None))
         self._set_expiry = update(jobs).where(these).values(expires_at=bindparam("at"))
-        self._remove = [
-            delete(table).where(dialect.among(column))
-            for table, column in (
-                (tables.job_logs, tables.job_logs.c.job_id),
-                (tables.job_data, tables.job_data.c.job_id),
-                (tables.job_labels, tables.job_labels.c.job_id),
-                (jobs, jobs.c.id),
-            )
-        ]
-
+        self._remove = [*self._removals()]
         self._is_anything_over = select(or_(*map(_is_there, self._too_old())))
+
+    def _removals(self) -> Iterator[Delete]:
+        """What removes jobs, the job itself at last."""
+        tables = self.dialect.tables
+        for table in (tables.job_logs, tables.job_data, tables.job_labels):
+            yield delete(table).where(self.dialect.among(table.c.job_id))
+        yield delete(tables.jobs).where(self.dialect.among(tables.jobs.c.id))
 
     def _too_old(self) -> Iterator[tuple[ColumnElement[Any], *tuple[ColumnElement[bool], ...]]]:
         """All that is removed, one by one: in which order to look for it, and its conditions. Each has an index."""

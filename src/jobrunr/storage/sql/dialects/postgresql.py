@@ -18,6 +18,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    ExceptionContext,
     Insert,
     Table,
     Text,
@@ -52,8 +53,8 @@ from jobrunr.storage.sql.waking import PollingWatcher, Queues, Watcher
 _STATEMENT = 0.6
 """The share of the time of a call that a statement may take: the database is to give up first, and to say so."""
 
-_IN_TRANSACTION = 2
-"""As libpq counts: begun, idle, and not failed."""
+_ACTIVE, _IN_TRANSACTION = 1, 2
+"""States of a connection, as libpq counts: an answer is on its way; a transaction is begun, idle, and not failed."""
 
 _NEVER = 2**62
 """Uses after which psycopg prepares a statement unasked. None would keep it from preparing when asked, too."""
@@ -106,6 +107,7 @@ class PostgresqlDialect(Dialect):
         if is_psycopg:
             options["connect_args"] = _connect_args(url, timeout)
         engine = create_engine(url, hide_parameters=True, isolation_level="AUTOCOMMIT", **options)
+        event.listen(engine, "handle_error", _give_up_unanswered)
         if is_psycopg and timeout is not None:
             # An optional driver: whoever uses another database does not have it.
             from jobrunr.storage.sql.dialects.psycopg_deadlines import connect_with_deadline  # noqa: PLC0415
@@ -116,7 +118,9 @@ class PostgresqlDialect(Dialect):
     @classmethod
     def adopt_engine(cls, engine: Engine) -> Engine:
         # Differs because a statement alone is a transaction here; BEGIN and COMMIT around it are two round trips more.
-        return engine.execution_options(isolation_level="AUTOCOMMIT")
+        adopted = engine.execution_options(isolation_level="AUTOCOMMIT")
+        event.listen(adopted, "handle_error", _give_up_unanswered)
+        return adopted
 
     @contextmanager
     def writing(self, engine: Engine) -> Iterator[Connection]:
@@ -279,6 +283,17 @@ class PostgresqlDialect(Dialect):
 
 
 _STATE_OF_SERVER = text("SELECT pg_is_in_recovery(), current_setting('server_encoding')")
+
+
+def _give_up_unanswered(context: ExceptionContext) -> None:
+    """Give up a connection with an answer on its way that nobody read, because the system let nobody wait for it: there can
+    be no more questions on it. To SQLAlchemy, what did not come from the driver says nothing about the connection."""
+    connection = context.connection
+    if connection is not None and not connection.closed and not connection.invalidated:
+        info = getattr(connection.connection.dbapi_connection, "info", None)
+        if getattr(info, "transaction_status", None) == _ACTIVE:
+            context.is_disconnect = True
+            context.invalidate_pool_on_disconnect = False
 
 
 def _read_in_order(driver: Any, record: object) -> None:
