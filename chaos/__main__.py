@@ -18,6 +18,9 @@ from chaos.storm import RATE, Storm
 from tests.storage.conftest import DROP_MARIADB, DROP_POSTGRESQL, new_database
 from tools import services
 
+CONNECTIONS = 100
+"""Of the database; each of them is taken when nobody is to have one."""
+
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m chaos", description="Try to break it, at random.")
@@ -38,8 +41,9 @@ def place(storage: str, folder: Path) -> Iterator[tuple[URL, services.OwnServer 
         return
     kind = next(database for database in services.DATABASES if database.service == storage)
     drop = DROP_POSTGRESQL if storage == "postgresql" else DROP_MARIADB
-    with services.own_server(kind) as server, new_database(server.url.render_as_string(hide_password=False), drop) as url:
-        yield url, server
+    with ExitStack() as stack:
+        server = stack.enter_context(services.own_server(kind, CONNECTIONS))
+        yield stack.enter_context(new_database(server.url.render_as_string(hide_password=False), drop)), server
 
 
 def main() -> int:

@@ -39,7 +39,7 @@ ON_CI = os.environ.get("CI") == "true"
 COMPOSE = ["docker", "compose", "--file", str(Path(__file__).with_name("compose.yaml"))]
 PATIENCE = 60.0
 CONNECTIONS = 300
-"""How many a server of our own admits."""
+"""How many a server of our own admits, unless somebody says so."""
 BROWSER_VARIABLE = "JOBRUNR_TEST_BROWSER"
 
 
@@ -58,8 +58,9 @@ class Database:
     apt_package: str
     service: str
     """Its name in compose.yaml."""
-    own_server: Callable[[Path, int], list[list[str]]]
-    """The commands that prepare and run a server of our own in a folder and on a port; the last one stays."""
+    own_server: Callable[[Path, int, int], list[list[str]]]
+    """The commands that prepare and run a server of our own in a folder, on a port and for so many connections; the last one
+    stays."""
     connections: int = 0
     """How many one that answers locally must admit."""
 
@@ -67,20 +68,20 @@ class Database:
 # -- servers of our own
 
 
-def postgresql_server(folder: Path, port: int) -> list[list[str]]:
+def postgresql_server(folder: Path, port: int, connections: int) -> list[list[str]]:
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     postgres = shutil.which("postgres") or (str(programs[-1] / "postgres") if programs else None)
     if postgres is None:
         raise UnavailableError("its programs are not on this machine")
     initdb = str(Path(postgres).with_name("initdb"))
-    settings = ["-F", "-p", str(port), "-k", str(folder), "-h", "127.0.0.1", "-c", f"max_connections={CONNECTIONS}"]
+    settings = ["-F", "-p", str(port), "-k", str(folder), "-h", "127.0.0.1", "-c", f"max_connections={connections}"]
     return [
         [initdb, "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"],
         [postgres, "-D", str(folder / "data"), *settings],
     ]
 
 
-def mariadb_server(folder: Path, port: int) -> list[list[str]]:
+def mariadb_server(folder: Path, port: int, connections: int) -> list[list[str]]:
     sbin = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
     mariadbd, install = shutil.which("mariadbd", path=sbin), shutil.which("mariadb-install-db", path=sbin)
     if mariadbd is None or install is None:
@@ -89,7 +90,7 @@ def mariadb_server(folder: Path, port: int) -> list[list[str]]:
     listen = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}"]
     return [
         [install, "--no-defaults", data, "--auth-root-authentication-method=normal", "--skip-test-db"],
-        [mariadbd, "--no-defaults", data, *listen, f"--max-connections={CONNECTIONS}"],
+        [mariadbd, "--no-defaults", data, *listen, f"--max-connections={connections}"],
     ]
 
 
@@ -275,10 +276,10 @@ def is_postgresql(url: URL) -> bool:
 
 
 @contextmanager
-def own_server(database: Database) -> Iterator[OwnServer]:
+def own_server(database: Database, connections: int = CONNECTIONS) -> Iterator[OwnServer]:
     """A server that runs in a temporary folder, reachable from this machine only, until the end."""
     with TemporaryDirectory(prefix="jobrunr-test-") as folder:
-        server = OwnServer(database, Path(folder))
+        server = OwnServer(database, Path(folder), connections)
         server.prepare()
         try:
             server.start()
@@ -293,13 +294,14 @@ class OwnServer:
     Arguments:
         database: which kind.
         folder: an empty folder for everything it keeps.
+        connections: how many it admits.
     """
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, connections: int = CONNECTIONS) -> None:
         self.name = database.name
         self._folder = folder
         port = free_port()
-        *self._preparations, self._last = database.own_server(folder, port)
+        *self._preparations, self._last = database.own_server(folder, port, connections)
         self._as_user = unprivileged(database.service, folder)
         self._process: subprocess.Popen[bytes] | None = None
         self.url = database.local[0].set(port=port)

@@ -43,8 +43,8 @@ def server() -> Iterator[tuple[URL, SetClock]]:
             fresh.write_text(f"{offset:+.0f}")
             fresh.rename(clock)  # at one moment
 
-        def by_this_clock(folder: Path, port: int) -> list[list[str]]:
-            *preparations, last = services.postgresql_server(folder, port)
+        def by_this_clock(folder: Path, port: int, connections: int) -> list[list[str]]:
+            *preparations, last = services.postgresql_server(folder, port, connections)
             return [*preparations, ["env", f"LD_PRELOAD={LIBFAKETIME}", f"FAKETIME_TIMESTAMP_FILE={clock}", *AT_ONCE, *last]]
 
         set_clock(0)

@@ -20,6 +20,8 @@ from tools import services
 pytestmark = pytest.mark.timeout(200)
 OUTAGE, LONGER = 0.5, 4.0
 """Seconds."""
+CONNECTIONS = 40
+"""Each of them is taken when nobody is to have one."""
 
 FAULTS = {
     "PostgreSQL": [servers.restarted, servers.crashed, servers.read_only, servers.full, servers.without_connections],
@@ -31,7 +33,7 @@ FAULTS = {
 def own_server(request: pytest.FixtureRequest) -> Iterator[services.OwnServer]:
     """A server that a test may do anything to."""
     try:
-        with services.own_server(request.param) as server:
+        with services.own_server(request.param, CONNECTIONS) as server:
             yield server
     except services.UnavailableError as error:
         if ON_CI:
