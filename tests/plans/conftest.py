@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import URL
 
 from jobrunr.storage.sql import SqlStorageProvider
-from tests.plans.explaining import OnPostgresql, OnPostgresqlInABurst, OnSqlite, Plans
+from tests.plans.explaining import OnPostgresql, OnPostgresqlInABurst, OnPostgresqlInTheFirstBurst, OnSqlite, Plans
 from tests.storage.conftest import DROP_POSTGRESQL, POSTGRESQL, new_database
 
 
@@ -18,11 +18,11 @@ def postgresql_of_plans() -> Iterator[URL]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def burst() -> Iterator[Plans]:
+@pytest.fixture(scope="module", params=[OnPostgresqlInABurst, OnPostgresqlInTheFirstBurst])
+def burst(request: pytest.FixtureRequest) -> Iterator[Plans]:
     with new_database(POSTGRESQL, DROP_POSTGRESQL) as url, SqlStorageProvider(url) as storage:
         storage.set_up()
-        yield OnPostgresqlInABurst(storage)
+        yield request.param(storage)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, event, text
 
 from jobrunr.states import JobState
 from jobrunr.storage.sql import SqlStorageProvider
+from jobrunr.testing.factories import a_job, announced
 
 JOBS = {JobState.SUCCEEDED: 44_000, JobState.DELETED: 2_000, JobState.ENQUEUED: 2_000, JobState.SCHEDULED: 1_500}
 JOBS |= {JobState.PROCESSING: 300, JobState.FAILED: 200}
@@ -52,23 +53,27 @@ class Plans(ABC):
     def __init__(self, storage: SqlStorageProvider) -> None:
         self.storage = storage
         self._sent: list[tuple[str, Any]] = []
-        with storage._dialect.writing(storage._dialect.engine) as connection:
-            self.fill(connection)
+        self.fill()
         event.listen(self.engine, "before_cursor_execute", self._note)
 
-    def fill(self, connection: Connection) -> None:
+    def fill(self) -> None:
         """Make the jobs, and let the database look at them."""
-        self.insert(connection, JOBS)
+        self.insert(JOBS)
         if self.analyzes:
-            connection.exec_driver_sql("ANALYZE")
+            self.do("ANALYZE")
 
-    def insert(self, connection: Connection, jobs: dict[JobState, int]) -> None:
+    def insert(self, jobs: dict[JobState, int]) -> None:
         """Make so many of each state."""
         for state, count in jobs.items():
             values = VALUES.format(state=state, id=self.new_id)
             numbered = self.numbered.format(count=count)
-            insert = f"INSERT INTO jobrunr_jobs ({COLUMNS}) SELECT {self.new_id}, {values} FROM {numbered}"
-            connection.execute(text(insert))
+            self.do(f"INSERT INTO jobrunr_jobs ({COLUMNS}) SELECT {self.new_id}, {values} FROM {numbered}")
+
+    def do(self, statement: str) -> None:
+        """Run a statement of ours."""
+        dialect = self.storage._dialect
+        with dialect.writing(dialect.engine) as connection:
+            connection.execute(text(statement))
 
     def _note(self, connection: object, cursor: object, statement: str, parameters: Any, *rest: object) -> None:
         if "jobrunr_jobs" in statement and not statement.startswith("EXPLAIN"):
@@ -116,14 +121,26 @@ class OnPostgresql(Plans):
             plan.sorts_jobs |= node["Node Type"] == "Sort" and _reads_jobs(node)
 
 
-class OnPostgresqlInABurst(OnPostgresql):
-    """What the database knows of the jobs is from a time when few were waiting. Servers ask it."""
+_PREPARED = "SELECT name, cardinality(parameter_types) FROM pg_prepared_statements WHERE statement LIKE %(text)s"
 
-    def fill(self, connection: Connection) -> None:
-        connection.exec_driver_sql("ALTER TABLE jobrunr_jobs SET (autovacuum_enabled = off)")
-        self.insert(connection, {JobState.SUCCEEDED: 30_000})
-        connection.exec_driver_sql("ANALYZE")
-        self.insert(connection, {JobState.ENQUEUED: 20_000, JobState.SCHEDULED: 10_000})
+
+class OnPostgresqlInABurst(OnPostgresql):
+    """Servers ask it. Plans and what the database knows of the jobs are from a time when none was waiting."""
+
+    done = 30_000
+    """Jobs that the database knows of."""
+
+    def fill(self) -> None:
+        self.do("ALTER TABLE jobrunr_jobs SET (autovacuum_enabled = off)")
+        if self.done:
+            self.insert({JobState.SUCCEEDED: self.done})
+            self.do("ANALYZE")
+        server = announced(self.storage)
+        for queues in ((), ("default", "other")):
+            self.storage.insert([a_job(), a_job(state=JobState.SCHEDULED, run_at=self.storage.now())])
+            assert self.caller.promote(10).count == 1
+            assert len(self.caller.claim(server.id, server.name, 10, queues)) == 2
+        self.insert({JobState.ENQUEUED: 20_000, JobState.SCHEDULED: 10_000})
 
     @property
     def caller(self) -> SqlStorageProvider:
@@ -134,6 +151,16 @@ class OnPostgresqlInABurst(OnPostgresql):
     @property
     def engine(self) -> Engine:
         return self.storage._dialect.claim_engine
+
+    def explain(self, connection: Connection, statement: str, parameters: Any, plan: Plan) -> None:
+        prepared = connection.exec_driver_sql(_PREPARED, {"text": re.sub(r"%\(.*?\)s", "$%", statement)})
+        ((name, count),) = prepared.all()
+        values = ", ".join(["NULL"] * count)  # one plan is for all of them
+        super().explain(connection, f"EXECUTE {name} ({values})" if count else f"EXECUTE {name}", (), plan)
+
+
+class OnPostgresqlInTheFirstBurst(OnPostgresqlInABurst):
+    done = 0
 
 
 class OnSqlite(Plans):

@@ -59,6 +59,9 @@ _ACTIVE, _IN_TRANSACTION = 1, 2
 _NEVER = 2**62
 """Uses after which psycopg prepares a statement unasked. None would keep it from preparing when asked, too."""
 
+_NOT_FOR_CLAIMS = ("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_hashjoin", "enable_mergejoin", "jit")
+"""What only helps those who read many rows, or compile for them."""
+
 _CONFLICTS = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 _ENDED = frozenset({"57P01", "57P02", "57P05"})  # the last words of a connection: by an administrator, in a crash, as idle
 _UNAVAILABLE_CLASSES = frozenset({"08", "53", "57", "58"})  # connection, resources, operator intervention, system
@@ -92,7 +95,7 @@ class PostgresqlDialect(Dialect):
         if engine.dialect.driver != "psycopg" or engine_for_servers(engine) is engine:
             return Dialect.engines_for_servers(engine)  # of other drivers we cannot tell who is pooled
         claims = engine_for_servers(engine, KEPT_FOR_CLAIMS)
-        event.listen(claims.pool, "connect", _read_in_order)
+        event.listen(claims.pool, "connect", _plan_once)
         return engine_for_servers(engine, KEPT - KEPT_FOR_CLAIMS), claims
 
     @classmethod
@@ -296,12 +299,19 @@ def _give_up_unanswered(context: ExceptionContext) -> None:
             context.invalidate_pool_on_disconnect = False
 
 
-def _read_in_order(driver: Any, record: object) -> None:
-    """As long as PostgreSQL has not noticed how many jobs are waiting by now, it would rather collect and sort all of them,
-    for each claim anew, than read the first ones by the index that has them in order."""
+def _plan_once(driver: Any, record: object) -> None:
+    """Have each statement planned once for a connection, always by the indexes that are there for it.
+
+    Planning takes longer than claiming a job. The plan is good for tables of any size, because it does not depend on what
+    PostgreSQL has noticed of them: as long as it does not know how many jobs are waiting by now, it would rather collect and
+    sort all of them, for each claim anew, than read the first ones by the index that has them in order.
+    """
     if not is_pooled(driver):
-        for setting in ("enable_sort", "enable_bitmapscan", "jit"):  # to compile what it thinks dear is dearer
+        for setting in _NOT_FOR_CLAIMS:
             driver.execute(f"SET {setting} = off")
+        if driver.prepare_threshold is not None:  # nobody says that something on the way cannot bear it
+            driver.execute("SET plan_cache_mode = force_generic_plan")
+            driver.prepare_threshold = 0
     if not driver.autocommit:
         driver.commit()
 
