@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 DEV    := $(VENV)/.dev
 SERVICES := tools/services.py --connections 200 --with chromium --with libfaketime --with spin --with pgbouncer
-PYTEST := pytest -n 4 --dist worksteal
+PYTEST := pytest -n 3 --dist worksteal
 
 # Tests start hundreds of processes: each would compile all of us anew.
 unexport PYTHONDONTWRITEBYTECODE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -131,8 +132,9 @@ class PostgresqlInserting(Inserting):
     """Differs because PostgreSQL can leave out what exists, count what was new, and say which, in one statement.
 
     Many jobs travel as one JSON document, which is twice as fast as arrays, one a column: psycopg quotes those in Python,
-    element by element. It is about as fast as COPY, which cannot leave anything out. Usually all of them are new, and then
-    their ids need not travel back. One job alone does without JSON, and where the driver is psycopg without SQLAlchemy.
+    element by element. What is the same in all of them travels once. COPY cannot leave anything out. Usually all of them are
+    new, and then their ids need not travel back. One job alone does without JSON, and where the driver is psycopg without
+    SQLAlchemy.
     """
 
     def __init__(self, dialect: Dialect, counting: Counting) -> None:
@@ -142,8 +144,10 @@ class PostgresqlInserting(Inserting):
             _INSERT_ON_POSTGRESQL,
             source="""
                 SELECT
-                    id, state, 1, target, arguments, name, queue, priority, labels, retries, 0, 0,
-                    {now}, {now}, CASE state WHEN 'SCHEDULED' THEN {now} END, CASE state WHEN 'ENQUEUED' THEN {now} END,
+                    id, coalesce(state, :state), 1, coalesce(target, :target), arguments, name, coalesce(queue, :queue),
+                    coalesce(priority, :priority), labels, coalesce(retries, :retries), 0, 0, {now}, {now},
+                    CASE coalesce(state, :state) WHEN 'SCHEDULED' THEN {now} END,
+                    CASE coalesce(state, :state) WHEN 'ENQUEUED' THEN {now} END,
                     run_at, reason, recurring_job_id, extras, ''
                 FROM json_to_recordset(CAST(:jobs AS json)) AS job (
                     id uuid, state text, target text, arguments text, name text, queue text, priority int, labels text,
@@ -177,9 +181,8 @@ class PostgresqlInserting(Inserting):
         if len(jobs) == 1:
             insert_one = self._insert_one_with_labels if labels else self._insert_one
             return {jobs[0].id} if insert_one(connection, _document(jobs[0]) | given) else set()
-        document = msgspec.json.encode([_document(job) for job in jobs]).decode()
         statement = self._insert_many_with_labels if labels else self._insert_many
-        new = connection.execute(statement, {"jobs": document, "wanted": len(jobs)} | given).scalar_one()
+        new = connection.execute(statement, {**_documents(jobs), "wanted": len(jobs)} | given).scalar_one()
         return {job.id for job in jobs} if new is None else set(map(JobId.of, new))
 
 
@@ -275,6 +278,51 @@ def _document(job: NewJob) -> dict[str, Any]:
         "recurring_job_id": job.recurring_job_id,
         "extras": encode_extras(job.extras),
     }
+
+
+class _Difference(msgspec.Struct, omit_defaults=True, gc=False):
+    """What a new job says of itself, beside what it has in common with others."""
+
+    id: JobId
+    arguments: str
+    name: str
+    state: str | None = None
+    target: str | None = None
+    queue: str | None = None
+    priority: int | None = None
+    retries: int | None = None
+    labels: str | None = None
+    run_at: datetime | None = None
+    reason: str | None = None
+    recurring_job_id: str | None = None
+    extras: str | None = None
+
+
+def _documents(jobs: Sequence[NewJob]) -> dict[str, Any]:
+    """New jobs as JSON, and what is in none of these documents because the first job has it, too."""
+    first = jobs[0]
+    state, target, queue, priority, retries = first.state, first.details.target, first.queue, first.priority, first.retries
+    differences = [
+        _Difference(
+            job.id,
+            job.details.arguments,
+            job.name,
+            None if job.state is state else job.state.value,
+            None if job.details.target == target else job.details.target,
+            None if job.queue == queue else job.queue,
+            None if job.priority == priority else job.priority,
+            None if job.retries == retries else job.retries,
+            encode_labels(job.labels),
+            job.run_at,
+            job.reason,
+            job.recurring_job_id,
+            encode_extras(job.extras),
+        )
+        for job in jobs
+    ]
+    document = msgspec.json.encode(differences).decode()
+    common = {"state": state.value, "target": target, "queue": queue, "priority": priority, "retries": retries}
+    return common | {"jobs": document}
 
 
 def inserting(dialect: Dialect, counting: Counting) -> Inserting:

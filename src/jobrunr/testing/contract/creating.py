@@ -93,10 +93,11 @@ class Creating(Contract):
 
     def test_jobs_of_one_bulk_keep_their_own_fields(self, storage: StorageProvider, clock: TestClock) -> None:
         jobs = [
-            a_job(),
             a_scheduled_job(clock.now(), **EVERYTHING),
+            a_job(),
             a_job(state=JobState.AWAITING, reason="for the other"),
-            a_job(labels=("x",)),
+            a_job(labels=("x",), retries=0),
+            a_job(details=JobDetails("shop.mail:send_reminder", "{}"), name="remind"),
         ]
 
         storage.insert(jobs)
