@@ -159,7 +159,7 @@ class Crew(Fleet):
 
     def all_faults(self) -> list[Fault]:
         """What was done to the storage and to every worker."""
-        return [*self.faults, *(fault for worker in self.workers.values() for fault in worker.faults)]
+        return [*self.faults, *(fault for worker in [*self.workers.values()] for fault in worker.faults)]
 
 
 def _end(process: BaseProcess) -> None:

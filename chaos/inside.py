@@ -74,9 +74,6 @@ ACTIONS: dict[str, Callable[[], None]] = {"kill": _kill, "stop": _stop, "lose": 
 
 
 def _at_point(provider: StorageProvider, when: str, verb: str, action: Callable[[], None]) -> None:
-    if verb == "commit":
-        _at_commit(provider, when, action)
-        return
     happened = False
 
     def once(has_something_to_do: object) -> None:
@@ -84,6 +81,10 @@ def _at_point(provider: StorageProvider, when: str, verb: str, action: Callable[
         if has_something_to_do and not happened:
             happened = True
             action()
+
+    if verb == "commit":
+        _at_commit(provider, when, lambda: once(True))
+        return
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         if when == "before":

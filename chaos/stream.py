@@ -54,6 +54,8 @@ class Stream:
             if due > self._rate:  # an outage is not made up for
                 began, asked, due = time.monotonic(), 0, 1
             for _ in range(due):
+                if self._stopping.is_set():
+                    return
                 self._ask()
             asked += due
             self._stopping.wait(0.02)

@@ -43,13 +43,17 @@ class Watch:
         """For how many seconds jobs were in the hands of servers that were gone, outages included."""
         self.longest: tuple[float, Hold] | None = None
         """For how many seconds at most, from when the storage was well again, and which job it was."""
+        self._error: Exception | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
     def _run(self) -> None:
-        while not self._stopping.wait(LOOK):
-            with suppress(SQLAlchemyError):
-                self._look()
+        try:
+            while not self._stopping.wait(LOOK):
+                with suppress(SQLAlchemyError):
+                    self._look()
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody watches from here on
+            self._error = error
 
     def _look(self) -> None:
         began = time.time()
@@ -76,3 +80,5 @@ class Watch:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stopping.set()
         self._thread.join()
+        if self._error is not None and error is None:
+            raise self._error
