@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -66,7 +66,8 @@ class Worker:
         """Let it go on."""
         self.faults[-1] = self.faults[-1].ended(time.time())
         self._gone_since = None
-        self._send(signal.SIGCONT)
+        with suppress(ProcessLookupError):  # it was let go on before, and has ended
+            self._send(signal.SIGCONT)
 
     def terminate(self) -> None:
         """Ask it to stop."""
