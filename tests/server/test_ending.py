@@ -41,6 +41,25 @@ def test_deleting_a_running_job_cancels_it_within_a_second(
     assert job.history[-1].reason == "not wanted"
 
 
+def test_a_job_whose_claim_was_never_answered_is_given_back_unharmed(app: JobRunr, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim, was_sent = app.storage.claim, threading.Event()
+
+    def claim_and_lose_the_answer(*args: Any) -> list[Job]:
+        if not was_sent.is_set():
+            claim(*args)
+            was_sent.set()
+        raise StorageUnavailableError("nowhere", "the answer was lost")
+
+    job_id = app.scheduler.enqueue(jobs.add, 1, 2)
+    monkeypatch.setattr(app.storage, "claim", claim_and_lose_the_answer)
+    with app.server():
+        assert was_sent.wait(10)
+
+    job = app.scheduler.get(job_id)
+    assert [change.state for change in job.history] == [JobState.ENQUEUED, JobState.PROCESSING, JobState.ENQUEUED]
+    assert "an answer was lost" in (job.reason or "")
+
+
 @pytest.mark.parametrize(
     "function",
     [jobs.wait_until_cancelled, jobs.wait_until_cancelled_async, jobs.returns_waiting_coroutine, jobs.wait_for],

@@ -289,7 +289,7 @@ class BackgroundJobServer:
         self._workers.stuck_changed = stuck.wake
         marking = self._service("marking", self._marking.tick)
         self._marking.wake = marking.wake
-        stocktaking = Stocktaking(
+        self._stocktaking = Stocktaking(
             self._storage,
             self._membership,
             lambda: self._workers.claims | self._recorder.claims,
@@ -305,7 +305,7 @@ class BackgroundJobServer:
             stuck,
             marking,
             self._service("lookout", lookout.tick),
-            self._service("stocktaking", stocktaking.tick),
+            self._service("stocktaking", self._stocktaking.tick),
         ]
 
     def _make_duties(self) -> list[Service]:
@@ -394,6 +394,7 @@ class BackgroundJobServer:
 
     def _leave(self) -> None:
         try:
+            self._stocktaking.settle()  # a claim whose answer was lost
             self._membership.sign_off()
         except StorageUnavailableError as error:
             _log.warning("server %s could not sign off; the others will notice: %s", self._membership.name, error)

@@ -75,6 +75,11 @@ class Stocktaking:
         self._give_back([claim for claim, seen_at in self._missed.items() if now - seen_at >= self._again])
         return min(self._again, self._interval) if self._missed else self._interval
 
+    def settle(self) -> None:
+        """At the end, when nothing is on its way any more: hand back at once what the storage says that we run."""
+        claims = self._storage.claims_of(self._membership.id)
+        self._give_back(claims.difference(self._known()))
+
     def _give_back(self, claims: Collection[Claim]) -> None:
         now = self._clock.now()
         outcomes = []
@@ -88,4 +93,4 @@ class Stocktaking:
                 _log.warning("job %s is PROCESSING here, and nobody runs it; it is handed back", each.job.id)
                 self._announce(each)
         for claim in claims:
-            del self._missed[claim]
+            self._missed.pop(claim, None)
