@@ -293,8 +293,9 @@ def _give_up_unanswered(context: ExceptionContext) -> None:
     be no more questions on it. To SQLAlchemy, what did not come from the driver says nothing about the connection."""
     connection = context.connection
     if connection is not None and not connection.closed and not connection.invalidated:
-        info = getattr(connection.connection.dbapi_connection, "info", None)
-        if getattr(info, "transaction_status", None) == _ACTIVE:
+        driver: Any = connection.connection.dbapi_connection
+        if getattr(getattr(driver, "info", None), "transaction_status", None) == _ACTIVE:
+            driver.close()  # SQLAlchemy forgets one that is no pool's
             context.is_disconnect = True
             context.invalidate_pool_on_disconnect = False
 

@@ -55,6 +55,8 @@ class DirectStatement:
         except self._dialect.loaded_dbapi.Error as error:
             self._raise(error, connection)
         except OSError as error:  # nobody could wait for the answer, so there can be no more questions
+            driver: Any = connection.connection.dbapi_connection
+            driver.close()  # SQLAlchemy forgets one that is no pool's
             connection.invalidate(error)
             raise
         return count
