@@ -242,9 +242,6 @@ class TestLostConnections:
         assert storage.held([]) == frozenset()
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # a connection that is given up may be collected
 class TestNoFiles:
     """The system lets nobody wait for an answer, or open a connection."""
 

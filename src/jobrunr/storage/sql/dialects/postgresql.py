@@ -110,12 +110,13 @@ class PostgresqlDialect(Dialect):
         if is_psycopg:
             options["connect_args"] = _connect_args(url, timeout)
         engine = create_engine(url, hide_parameters=True, isolation_level="AUTOCOMMIT", **options)
-        event.listen(engine, "handle_error", _give_up_unanswered)
         if is_psycopg and timeout is not None:
             # An optional driver: whoever uses another database does not have it.
             from jobrunr.storage.sql.dialects.psycopg_deadlines import connect_with_deadline  # noqa: PLC0415
 
             event.listen(engine, "do_connect", connect_with_deadline(timeout))
+        else:
+            event.listen(engine, "handle_error", _give_up_unanswered)
         return engine
 
     @classmethod
@@ -290,7 +291,8 @@ _STATE_OF_SERVER = text("SELECT pg_is_in_recovery(), current_setting('server_enc
 
 def _give_up_unanswered(context: ExceptionContext) -> None:
     """Give up a connection with an answer on its way that nobody read, because the system let nobody wait for it: there can
-    be no more questions on it. To SQLAlchemy, what did not come from the driver says nothing about the connection."""
+    be no more questions on it. Those with a deadline see to it themselves. To SQLAlchemy, what did not come from the driver
+    says nothing about the connection."""
     connection = context.connection
     if connection is not None and not connection.closed and not connection.invalidated:
         driver: Any = connection.connection.dbapi_connection
@@ -307,14 +309,18 @@ def _plan_once(driver: Any, record: object) -> None:
     PostgreSQL has noticed of them: as long as it does not know how many jobs are waiting by now, it would rather collect and
     sort all of them, for each claim anew, than read the first ones by the index that has them in order.
     """
-    if not is_pooled(driver):
-        for setting in _NOT_FOR_CLAIMS:
-            driver.execute(f"SET {setting} = off")
-        if driver.prepare_threshold is not None:  # nobody says that something on the way cannot bear it
-            driver.execute("SET plan_cache_mode = force_generic_plan")
-            driver.prepare_threshold = 0
-    if not driver.autocommit:
-        driver.commit()
+    try:
+        if not is_pooled(driver):
+            for setting in _NOT_FOR_CLAIMS:
+                driver.execute(f"SET {setting} = off")
+            if driver.prepare_threshold is not None:  # nobody says that something on the way cannot bear it
+                driver.execute("SET plan_cache_mode = force_generic_plan")
+                driver.prepare_threshold = 0
+        if not driver.autocommit:
+            driver.commit()
+    except BaseException:
+        driver.close()  # SQLAlchemy forgets it
+        raise
 
 
 def _connect_args(url: URL, timeout: timedelta | None) -> dict[str, Any]:

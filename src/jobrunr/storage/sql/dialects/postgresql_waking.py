@@ -102,8 +102,7 @@ class Notifier:
                 except Exception as error:  # noqa: BLE001 - a hint less; whoever waits for it polls
                     _log.debug("other processes were not told about new jobs: %s", error)
                     if connection is not None:
-                        connection.invalidate()
-                        connection.close()
+                        _discard(connection)
                     connection = None
                 time.sleep(self._INTERVAL)
         finally:
@@ -124,10 +123,23 @@ class Notifier:
         connection = self._engine.connect()
         connection.detach()
         driver: Any = connection.connection.dbapi_connection
-        if connection.dialect.driver == "psycopg" and not is_pooled(driver):  # with others we cannot tell
-            connection.exec_driver_sql("SET synchronous_commit TO off")
-            self.backend_pid = driver.info.backend_pid
-        return connection, channel_of(connection, self._tables)
+        try:
+            if connection.dialect.driver == "psycopg" and not is_pooled(driver):  # with others we cannot tell
+                connection.exec_driver_sql("SET synchronous_commit TO off")
+                self.backend_pid = driver.info.backend_pid
+            return connection, channel_of(connection, self._tables)
+        except BaseException:
+            _discard(connection)
+            raise
+
+
+def _discard(connection: Connection) -> None:
+    """Close a connection that is no pool's and that something is wrong with, which SQLAlchemy would only forget."""
+    if not connection.invalidated:
+        driver: Any = connection.connection.dbapi_connection
+        connection.invalidate()
+        driver.close()
+    connection.close()
 
 
 _notifiers: weakref.WeakSet[Notifier] = weakref.WeakSet()
@@ -173,9 +185,13 @@ class ChannelWatcher(PollingWatcher):
     def watch(self) -> None:
         with self._engine.connect() as connection:
             connection.detach()
-            if not is_pooled(connection.connection.dbapi_connection):
-                self._listen(connection)
-                return
+            try:
+                if not is_pooled(connection.connection.dbapi_connection):
+                    self._listen(connection)
+                    return
+            except BaseException:
+                _discard(connection)
+                raise
         _log.info(
             "a connection pooler stands between us and the database: new jobs are looked for, because nobody can tell us"
         )

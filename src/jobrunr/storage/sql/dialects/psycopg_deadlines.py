@@ -20,7 +20,8 @@ T = TypeVar("T")
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
-    """Waits for an answer until its time is up, and closes itself then: what comes later would belong to no question."""
+    """Waits for an answer until its time is up, or the system does not let it wait, and closes itself then: what comes later
+    would belong to no question."""
 
     seconds: float = math.inf
     """That an answer may take, outside calls with a deadline."""
@@ -28,7 +29,7 @@ class DeadlineConnection(psycopg.Connection[Any]):
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
         try:
             return super().wait(_until(gen, seconds_left(self.seconds)), *args, **kwargs)
-        except TimeoutError as error:
+        except OSError as error:  # TimeoutError is one
             self.close()
             raise psycopg.OperationalError(str(error)) from None
 
