@@ -60,6 +60,15 @@ def test_a_job_whose_claim_was_never_answered_is_given_back_unharmed(app: JobRun
     assert "an answer was lost" in (job.reason or "")
 
 
+def test_a_server_that_cannot_take_stock_signs_off_all_the_same(app: JobRunr, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unavailable(*args: Any) -> None:
+        raise StorageUnavailableError("nowhere", "it is away for a moment")
+
+    with app.server():
+        monkeypatch.setattr(app.storage, "claims_of", unavailable)
+    assert app.storage.servers() == []
+
+
 @pytest.mark.parametrize(
     "function",
     [jobs.wait_until_cancelled, jobs.wait_until_cancelled_async, jobs.returns_waiting_coroutine, jobs.wait_for],

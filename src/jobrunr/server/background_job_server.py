@@ -393,8 +393,8 @@ class BackgroundJobServer:
             _log.warning("the storage did not take the last %d outcomes in time", self._recorder.backlog)
 
     def _leave(self) -> None:
+        self._stocktaking.settle()
         try:
-            self._stocktaking.settle()  # a claim whose answer was lost
             self._membership.sign_off()
         except StorageUnavailableError as error:
             _log.warning("server %s could not sign off; the others will notice: %s", self._membership.name, error)

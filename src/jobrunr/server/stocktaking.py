@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Protocol
 from uuid import UUID
 
 from jobrunr.clock import Clock
+from jobrunr.errors import StorageUnavailableError
 from jobrunr.server.run import Outcome, outcome
 from jobrunr.storage.contract import Claim, StorageProvider
 from jobrunr.transitions import hand_back
@@ -76,9 +78,10 @@ class Stocktaking:
         return min(self._again, self._interval) if self._missed else self._interval
 
     def settle(self) -> None:
-        """At the end, when nothing is on its way any more: hand back at once what the storage says that we run."""
-        claims = self._storage.claims_of(self._membership.id)
-        self._give_back(claims.difference(self._known()))
+        """At the end, when nothing is on its way any more, hand back at once what the storage says that we run: perhaps the
+        answer to a claim was lost. If that cannot be, others will find it without a server."""
+        with suppress(StorageUnavailableError):
+            self._give_back(self._storage.claims_of(self._membership.id).difference(self._known()))
 
     def _give_back(self, claims: Collection[Claim]) -> None:
         now = self._clock.now()

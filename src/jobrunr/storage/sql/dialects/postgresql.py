@@ -18,7 +18,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    ExceptionContext,
     Insert,
     Table,
     Text,
@@ -115,16 +114,17 @@ class PostgresqlDialect(Dialect):
             from jobrunr.storage.sql.dialects.psycopg_deadlines import connect_with_deadline  # noqa: PLC0415
 
             event.listen(engine, "do_connect", connect_with_deadline(timeout))
-        else:
-            event.listen(engine, "handle_error", _give_up_unanswered)
         return engine
 
     @classmethod
     def adopt_engine(cls, engine: Engine) -> Engine:
         # Differs because a statement alone is a transaction here; BEGIN and COMMIT around it are two round trips more.
-        adopted = engine.execution_options(isolation_level="AUTOCOMMIT")
-        event.listen(adopted, "handle_error", _give_up_unanswered)
-        return adopted
+        return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def reading(self, engine: Engine) -> Iterator[Connection]:
+        with engine.connect() as connection, _giving_up_unanswered(connection):
+            yield connection
 
     @contextmanager
     def writing(self, engine: Engine) -> Iterator[Connection]:
@@ -132,7 +132,7 @@ class PostgresqlDialect(Dialect):
             with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection, connection.begin():
                 yield connection
             return
-        with engine.connect() as connection:
+        with self.reading(engine) as connection:
             connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
             try:
                 yield connection
@@ -171,7 +171,8 @@ class PostgresqlDialect(Dialect):
 
     @contextmanager
     def lending(self) -> Iterator[Connection]:
-        with self.lent.connect().execution_options(isolation_level="READ COMMITTED") as connection, connection.begin():
+        lent = self.lent.connect().execution_options(isolation_level="READ COMMITTED")
+        with lent as connection, _giving_up_unanswered(connection), connection.begin():
             yield connection
 
     def writing_once(self, engine: Engine) -> AbstractContextManager[Connection]:
@@ -289,17 +290,18 @@ class PostgresqlDialect(Dialect):
 _STATE_OF_SERVER = text("SELECT pg_is_in_recovery(), current_setting('server_encoding')")
 
 
-def _give_up_unanswered(context: ExceptionContext) -> None:
+@contextmanager
+def _giving_up_unanswered(connection: Connection) -> Iterator[None]:
     """Give up a connection with an answer on its way that nobody read, because the system let nobody wait for it: there can
-    be no more questions on it. Those with a deadline see to it themselves. To SQLAlchemy, what did not come from the driver
-    says nothing about the connection."""
-    connection = context.connection
-    if connection is not None and not connection.closed and not connection.invalidated:
-        driver: Any = connection.connection.dbapi_connection
-        if getattr(getattr(driver, "info", None), "transaction_status", None) == _ACTIVE:
-            driver.close()  # SQLAlchemy forgets one that is no pool's
-            context.is_disconnect = True
-            context.invalidate_pool_on_disconnect = False
+    be no more questions on it. To SQLAlchemy, what did not come from the driver says nothing about the connection."""
+    try:
+        yield
+    except BaseException:
+        if not connection.invalidated:
+            driver: Any = connection.connection.dbapi_connection
+            if getattr(getattr(driver, "info", None), "transaction_status", None) == _ACTIVE:
+                connection.invalidate()
+        raise
 
 
 def _plan_once(driver: Any, record: object) -> None:

@@ -41,7 +41,6 @@ class DirectStatement:
 
         Raises:
             DBAPIError: as SQLAlchemy would.
-            OSError: the system did not let us wait for the answer.
         """
         if connection.dialect.driver != self._dialect.driver or connection.dialect.is_async:  # somebody else's
             return len(connection.execute(self._statement, parameters).all())
@@ -54,11 +53,6 @@ class DirectStatement:
             count: int = cursor.execute(self._text, values, prepare=prepare).rowcount
         except self._dialect.loaded_dbapi.Error as error:
             self._raise(error, connection)
-        except OSError as error:  # nobody could wait for the answer, so there can be no more questions
-            driver: Any = connection.connection.dbapi_connection
-            driver.close()  # SQLAlchemy forgets one that is no pool's
-            connection.invalidate(error)
-            raise
         return count
 
     def _first_cursor(self, connection: Connection) -> Any:
