@@ -247,7 +247,7 @@ class TestNoFiles:
 
     @pytest.fixture(params=["ours", "of the application"])
     def storage(self, request: pytest.FixtureRequest, server: URL) -> Iterator[SqlStorageProvider]:
-        engine = create_engine(server)
+        engine = create_engine(server, pool_reset_on_return=None)  # which would notice a connection that is in the middle
         with SqlStorageProvider(server if request.param == "ours" else engine) as storage:
             storage.set_up()
             yield storage
