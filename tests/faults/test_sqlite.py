@@ -39,7 +39,7 @@ def test_a_file_that_is_locked_for_longer_than_a_call_may_take_is_an_outage(sqli
     trial.wait_until_over()
 
     assert trial.objections() == []
-    assert all(worker.is_up for worker in workers)
+    assert [(worker.name, worker.process.exitcode) for worker in workers if not worker.is_up] == []
 
 
 @pytest.mark.parametrize("replaced", [True, False])
@@ -102,4 +102,4 @@ def test_a_full_disk_is_an_outage(small_disk: Path, make_trial: MakeTrial) -> No
     trial.wait_until_over()
 
     assert trial.objections() == []
-    assert all(worker.is_up for worker in workers)
+    assert [(worker.name, worker.process.exitcode) for worker in workers if not worker.is_up] == []
