@@ -64,9 +64,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_ledger(path: Path) -> list[Effect]:
-    """What jobs wrote down."""
+    """What jobs wrote down. A line that somebody is writing may be there in part; it is none yet."""
     decode = msgspec.json.Decoder(Effect).decode
-    return [decode(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    return [decode(line) for line in path.read_bytes().split(b"\n")[:-1]] if path.exists() else []
 
 
 def read_tables(url: URL) -> Contents:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import URL
 
+from chaos.jobs import Effect
+from chaos.oracle import read_ledger
 from chaos.plan import KINDS, plan
 from chaos.report import as_text, report_on
 from chaos.storm import SERVER_FAULTS, WORKER_FAULTS, Storm
@@ -40,3 +43,12 @@ def test_a_server_that_is_not_ours_is_not_restarted() -> None:
 
     assert kinds.isdisjoint(SERVER_FAULTS)
     assert kinds >= WORKER_FAULTS.keys()
+
+
+def test_a_line_of_the_ledger_that_is_still_being_written_is_none_yet(tmp_path: Path) -> None:
+    effect = Effect(what="begin", job="1", attempt=1, token="a", server="one", at=0.0)
+    line = msgspec.json.encode(effect)
+    ledger = tmp_path / "ledger"
+    ledger.write_bytes(line + b"\n" + line[:-5])
+
+    assert read_ledger(ledger) == [effect]

@@ -109,8 +109,8 @@ class Fleet:
         eventually(f"{', '.join(names)} are up", lambda: set(names) <= self.servers().keys())
 
     def ledger(self) -> list[str]:
-        """What the jobs wrote down, in the order in which they did."""
-        return self._ledger.read_text(encoding="utf-8").splitlines() if self._ledger.exists() else []
+        """What the jobs wrote down, in the order in which they did. A line that is there in part is none yet."""
+        return self._ledger.read_text(encoding="utf-8").split("\n")[:-1] if self._ledger.exists() else []
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """Ask the database itself, past our code."""
