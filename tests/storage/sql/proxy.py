@@ -40,20 +40,25 @@ class _Line:
 class Connection:
     """One connection of a client, and the one to the server that belongs to it."""
 
-    def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
+    def __init__(self, client: asyncio.StreamWriter) -> None:
         self.client = client
-        self.server = server
+        self.server: asyncio.StreamWriter | None = None
         self.is_frozen = False
         """What is sent is acknowledged and lost, both ways."""
         self.loses_answer = False
         """The server has got something whose answer the client must not get."""
 
+    @property
+    def ends(self) -> list[asyncio.StreamWriter]:
+        """Those that there are."""
+        return [self.client] if self.server is None else [self.client, self.server]
+
     def reset(self) -> None:
         """Break it off, as a firewall does."""
-        for end in (self.client, self.server):
+        for end in self.ends:
             if not end.transport.is_closing():
                 end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                end.transport.abort()
+            end.transport.abort()
 
 
 class Proxy:
@@ -68,7 +73,8 @@ class Proxy:
     def __init__(self, host: str, port: int) -> None:
         self._server = (host, port)
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, asyncio.Task[None]] = {}
+        """And who carries them."""
         self._delay = 0.0
         self._thin: tuple[_Line, _Line] | None = None
         self._refuses = False
@@ -160,36 +166,41 @@ class Proxy:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(asyncio.start_server(self._carry, sock=self._listening))
+        self._loop.run_until_complete(asyncio.start_server(self._accept, sock=self._listening))
         self._loop.run_forever()
 
-    async def _carry(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        try:
-            if self._refuses:
-                raise ConnectionError
-            from_server, to_server = await asyncio.open_connection(*self._server)
-        except OSError:
-            Connection(to_client, to_client).reset()
-            return
-        connection = Connection(to_client, to_server)
+    def _accept(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        # At once, so that it is known before a task takes its first step, which one that is cancelled never does.
+        connection = Connection(to_client)
         connection.is_frozen = self._swallows
-        self._connections.add(connection)
-        try:
-            await asyncio.gather(self._requests(connection, from_client), self._answers(connection, from_server))
-        finally:
-            self._connections.discard(connection)
-            connection.reset()
+        self._connections[connection] = self._loop.create_task(self._carry(connection, from_client))
+        self._connections[connection].add_done_callback(lambda _: self._forget(connection))
 
-    async def _requests(self, connection: Connection, source: asyncio.StreamReader) -> None:
+    def _forget(self, connection: Connection) -> None:
+        del self._connections[connection]
+        connection.reset()
+
+    async def _carry(self, connection: Connection, from_client: asyncio.StreamReader) -> None:
+        if self._refuses:
+            return
+        with suppress(OSError):
+            from_server, connection.server = await asyncio.open_connection(*self._server)
+            await asyncio.gather(
+                self._requests(connection.server, connection, from_client), self._answers(connection, from_server)
+            )
+            if not connection.is_frozen:
+                await asyncio.gather(*(end.wait_closed() for end in connection.ends))
+
+    async def _requests(self, server: asyncio.StreamWriter, connection: Connection, source: asyncio.StreamReader) -> None:
         async for sent in _pieces(source):
             if connection.is_frozen:
                 continue
             await self._take_time(0, sent)
             if self._loses is not None and self._loses(sent):
                 connection.loses_answer = True
-            connection.server.write(sent)
+            server.write(sent)
         if not connection.is_frozen:
-            connection.server.close()
+            server.close()
 
     async def _answers(self, connection: Connection, source: asyncio.StreamReader) -> None:
         async for sent in _pieces(source):
@@ -222,11 +233,11 @@ class Proxy:
 
     async def _end(self) -> None:
         self._loop.remove_reader(self._listening)
-        self._cut()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()  # some may be about to connect, and would carry on a connection that nobody cuts any more
-        await asyncio.gather(*others, return_exceptions=True)
+        self._refuses = True
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:  # some take in a connection just now
+            for task in self._connections.values():
+                task.cancel()
+            await asyncio.wait(tasks)
 
 
 async def _pieces(source: asyncio.StreamReader) -> Any:
