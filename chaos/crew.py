@@ -154,6 +154,10 @@ class Crew(Fleet):
         self.wait_until_up(*names)
         return workers
 
+    def ended(self) -> dict[str, int | None]:
+        """Workers that do not run any more, and their exit codes."""
+        return {worker.name: worker.process.exitcode for worker in self.workers.values() if not worker.is_up}
+
     def _show_log(self, name: str) -> None:
         if self.shows_logs:
             super()._show_log(name)

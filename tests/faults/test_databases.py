@@ -57,7 +57,7 @@ def test_a_drain_goes_on_by_itself_after_everything_that_can_happen_to_a_server(
     drop = DROP_POSTGRESQL if services.is_postgresql(own_server.url) else DROP_MARIADB
     with new_database(own_server.url.render_as_string(hide_password=False), drop) as url:
         trial = make_trial(as_application(own_server, url), storage_timeout="2s", workers=4, server_timeout="3s")
-        workers = trial.crew.fork_all("first", "second")
+        trial.crew.fork_all("first", "second")
         for fault in FAULTS[own_server.name]:
             before = len(trial.effects())
             trial.ask_for(150, jobs.take_effect, 0.01)
@@ -67,7 +67,7 @@ def test_a_drain_goes_on_by_itself_after_everything_that_can_happen_to_a_server(
             trial.wait_until_over()
 
         assert trial.objections() == []
-        assert [(worker.name, worker.process.exitcode) for worker in workers if not worker.is_up] == []
+        assert trial.crew.ended() == {}
 
 
 def test_a_longer_outage_in_a_drain_uses_up_no_attempt_and_few_lines_of_the_log(

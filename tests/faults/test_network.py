@@ -70,7 +70,7 @@ def test_a_drain_goes_on_by_itself_after_a_network_did(
 ) -> None:
     proxy, through = make_proxy(server)
     trial = make_trial(server, through=through, storage_timeout="2s", workers=4, server_timeout="4s")
-    workers = trial.crew.fork_all("first", "second")
+    trial.crew.fork_all("first", "second")
     trial.ask_for(400, jobs.take_effect, 0.01)
     eventually("the drain goes on", lambda: len(trial.effects()) > 100)
 
@@ -81,7 +81,7 @@ def test_a_drain_goes_on_by_itself_after_a_network_did(
     trial.wait_until_over()
 
     assert trial.objections() == []
-    assert [(worker.name, worker.process.exitcode) for worker in workers if not worker.is_up] == []
+    assert trial.crew.ended() == {}
 
 
 def test_who_hears_nothing_any_more_in_his_own_transaction_ends_by_the_time_limit_of_his_job(

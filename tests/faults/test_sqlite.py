@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(200)
 
 def test_a_file_that_is_locked_for_longer_than_a_call_may_take_is_an_outage(sqlite: URL, make_trial: MakeTrial) -> None:
     trial = make_trial(sqlite, storage_timeout="500ms", server_timeout="4s", workers=4)
-    workers = trial.crew.fork_all("first", "second")
+    trial.crew.fork_all("first", "second")
     trial.ask_for(200, jobs.take_effect, 0.01)
     eventually("the drain goes on", lambda: len(trial.effects()) > 50)
 
@@ -39,7 +39,7 @@ def test_a_file_that_is_locked_for_longer_than_a_call_may_take_is_an_outage(sqli
     trial.wait_until_over()
 
     assert trial.objections() == []
-    assert [(worker.name, worker.process.exitcode) for worker in workers if not worker.is_up] == []
+    assert trial.crew.ended() == {}
 
 
 @pytest.mark.parametrize("replaced", [True, False])
@@ -89,7 +89,7 @@ def ask_again_and_again(trial: Trial) -> NoReturn:
 
 def test_a_full_disk_is_an_outage(small_disk: Path, make_trial: MakeTrial) -> None:
     trial = make_trial(URL.create("sqlite", database=str(small_disk / "jobs.db")), server_timeout="4s", workers=4)
-    workers = trial.crew.fork_all("first", "second")
+    trial.crew.fork_all("first", "second")
     trial.ask_for(100, jobs.take_effect, 0.02)
     eventually("the drain goes on", lambda: len(trial.effects()) > 50)
 
@@ -102,4 +102,4 @@ def test_a_full_disk_is_an_outage(small_disk: Path, make_trial: MakeTrial) -> No
     trial.wait_until_over()
 
     assert trial.objections() == []
-    assert [(worker.name, worker.process.exitcode) for worker in workers if not worker.is_up] == []
+    assert trial.crew.ended() == {}
