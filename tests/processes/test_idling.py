@@ -46,5 +46,6 @@ def test_an_idle_server_on_postgresql_sends_little_more_than_a_statement_a_secon
 
     passed = after.at - before.at
     assert (after.statements - before.statements) / passed <= 1.8
-    assert (transactions_after - transactions_before) / passed <= 1.8
+    # Those of autovacuum count as well, and some that are reported late.
+    assert (transactions_after - transactions_before) / passed <= 3
     assert (after.cpu - before.cpu) / passed * 60 <= 3, "seconds of CPU a minute"
