@@ -21,8 +21,8 @@ from benchmarks.jobs import latencies
 from jobrunr import JobRunr, JobState
 from jobrunr.server.garbage import spare_the_collector
 
-LOOK = 0.02
-"""Seconds between two looks at the counts while jobs are drained."""
+LOOK = 0.01
+"""Seconds between two looks at whether all is done."""
 
 
 class Drained(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,13 +118,24 @@ def _drain(app: JobRunr, count: int, workers: int) -> Drained:
     print("ready", flush=True)
     sys.stdin.read()
     began, cpu_began = time.perf_counter(), time.process_time()
+    own = -1
     with app.server(workers=workers) if workers else app.server():
         looks = 1
-        while app.scheduler.counts()[JobState.SUCCEEDED] < goal:
-            looks += 1
+        while True:
             time.sleep(LOOK)
+            before, own = own, _done_here(app)
+            # To ask the database each time takes a twentieth of the processor; so only when this process has no more to do.
+            if own == before:
+                looks += 1
+                if app.scheduler.counts()[JobState.SUCCEEDED] >= goal:
+                    break
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu_began
     return Drained(seconds=seconds, cpu=cpu, peak_memory=_memory(), statements=len(statements) - looks)
+
+
+def _done_here(app: JobRunr) -> int:
+    targets, _ = app._run_figures.snapshot()  # noqa: SLF001 - what the dashboard shows of this process
+    return sum(runs.succeeded for runs in targets.values())
 
 
 def _serve(app: JobRunr) -> None:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 
 import msgspec
 
 from jobrunr.jobs import Job
 from jobrunr.server.membership import Membership
+from jobrunr.server.pace import Pace
 from jobrunr.server.recorder import Recorder
 from jobrunr.server.run import Run
 from jobrunr.server.workers import Workers
 from jobrunr.storage.contract import StorageProvider
 
 AHEAD_SECONDS = 0.1
-"""Claim as much ahead as the workers can do in this time: much of short jobs, nothing of long ones."""
+"""Claim no more ahead than the workers can do in this time: much of short jobs, nothing of long ones."""
+
+AHEAD_USUAL = 200
+"""Jobs that are claimed ahead, at most, as long as claims are quick. While many are read at once, workers wait for their turn."""
+
+AHEAD_CLAIMS = 3
+"""Claim ahead what the workers can do while so many claims are on their way, even if that is more than usual."""
 
 AHEAD_MOST = 1000
 STALE_SECONDS = 2.0
@@ -33,7 +41,7 @@ class Appetite(msgspec.Struct, frozen=True):
     """Think again when no more than so many wait for a slot."""
 
 
-def appetite(free: int, capacity: float) -> Appetite:
+def appetite(free: int, capacity: float, claim_seconds: float = 0.0) -> Appetite:
     """How many jobs to claim.
 
     Small claims are put off until they are worth a statement: while as many jobs wait here as the workers can do in half of
@@ -43,17 +51,21 @@ def appetite(free: int, capacity: float) -> Appetite:
     Arguments:
         free: free slots, less the jobs that wait for one here already.
         capacity: jobs per second that the workers can do, as long as the last ones took.
+        claim_seconds: how long the last claims took.
 
     >>> appetite(free=16, capacity=0)
     Appetite(claim=16, hungry_at=0)
     >>> appetite(free=0, capacity=0.1)
     Appetite(claim=0, hungry_at=0)
     >>> appetite(free=0, capacity=5_000)
-    Appetite(claim=500, hungry_at=250)
-    >>> appetite(free=-400, capacity=5_000)
-    Appetite(claim=0, hungry_at=250)
+    Appetite(claim=200, hungry_at=100)
+    >>> appetite(free=-150, capacity=5_000)
+    Appetite(claim=0, hungry_at=100)
+    >>> appetite(free=0, capacity=5_000, claim_seconds=0.02)
+    Appetite(claim=300, hungry_at=150)
     """
-    ahead = min(int(capacity * AHEAD_SECONDS), AHEAD_MOST)
+    usual = max(AHEAD_USUAL, int(capacity * AHEAD_CLAIMS * claim_seconds))
+    ahead = min(int(capacity * AHEAD_SECONDS), usual, AHEAD_MOST)
     hungry_at = ahead // 2
     return Appetite(claim=free + ahead if free > -hungry_at or free > 0 else 0, hungry_at=hungry_at)
 
@@ -92,6 +104,7 @@ class Fetcher:
         self._hand_back = hand_back
         self._queues = queues
         self._poll_interval = poll_interval
+        self._claims = Pace()
 
     def tick(self) -> float:
         if stale := self._workers.take_back(older_than=STALE_SECONDS):
@@ -102,10 +115,12 @@ class Fetcher:
             return self._poll_interval  # being resumed wakes us
         if self._recorder.backlog > UNWRITTEN_MOST or not self._membership.may_claim:
             return 0.1
-        now = appetite(self._workers.free, self._workers.capacity)
+        now = appetite(self._workers.free, self._workers.capacity, self._claims.mean)
         claimed: list[Job] = []
         if now.claim > 0:
+            began = time.monotonic()
             claimed = self._storage.claim(self._membership.id, self._membership.name, now.claim, self._queues)
+            self._claims.took(time.monotonic() - began)
             if claimed:
                 self._workers.submit([self._begin(job) for job in claimed])
             if len(claimed) < now.claim:  # nothing is left: who makes the next job will wake us

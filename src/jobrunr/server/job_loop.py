@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from jobrunr.errors import JobCancelledError
+from jobrunr.server.precise_selector import new_event_loop
 from jobrunr.server.run import Run
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ class JobLoop:
         if self._loop is None:
             with self._lock:
                 if self._loop is None:
-                    loop = asyncio.new_event_loop()
+                    loop = new_event_loop()
                     thread = threading.Thread(target=self._run, args=(loop,), name="jobrunr-event-loop", daemon=True)
                     thread.start()
                     self._loop, self._thread = loop, thread

@@ -1,28 +1,31 @@
-"""How long jobs take at present."""
+"""How long things take at present."""
 
 from __future__ import annotations
 
 SHORTEST = 1e-5
-"""Seconds; no job is taken for shorter."""
+"""Seconds; nothing is taken for shorter."""
 
 
 class Pace:
-    """The moving mean of how long the last jobs took.
+    """The moving mean of how long the last ones of a kind took.
 
     >>> pace = Pace()
     >>> pace.took(0.5)
+    >>> pace.mean
+    0.5
     >>> pace.per_second
     2.0
     """
 
     def __init__(self) -> None:
-        self._mean = 0.0
+        self.mean = 0.0
+        """Seconds; 0 until the first has ended."""
 
     def took(self, seconds: float) -> None:
-        """One more job has ended; it weighs a sixteenth."""
-        self._mean += (seconds - self._mean) / 16 if self._mean else seconds
+        """One more has ended; it weighs a sixteenth."""
+        self.mean += (seconds - self.mean) / 16 if self.mean else seconds
 
     @property
     def per_second(self) -> float:
-        """How many a single slot does; 0 until the first has ended."""
-        return 1 / max(self._mean, SHORTEST) if self._mean else 0.0
+        """How many can be done one after the other; 0 until the first has ended."""
+        return 1 / max(self.mean, SHORTEST) if self.mean else 0.0

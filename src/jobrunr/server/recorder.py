@@ -35,8 +35,15 @@ BATCH = 1000
 
 _ENDS = frozenset({JobState.SUCCEEDED, JobState.FAILED})
 
+PAUSE = 0.01
+"""Seconds from one write of outcomes to the next, at least, as long as few have piled up. The first one after a while is
+written at once."""
+
+MANY = 200
+"""So many outcomes do not wait."""
+
 BREATH = 0.1
-"""Seconds between two writes of log lines and progress only; an outcome is written at once."""
+"""Seconds between two writes of log lines and progress only."""
 
 MOST_UNWRITTEN = 2**26
 """Characters of logs that are kept in memory while the storage does not take them; of more, only the number is kept."""
@@ -117,7 +124,8 @@ class Recorder:
         """Those that are being written."""
         self._unstorable: set[Claim] = set()
         """Of jobs whose end no storage takes. They stay as they are until this server stops."""
-        self._written_at = 0.0
+        self._outcomes_written_at = 0.0
+        self._notes_written_at = 0.0
         self._writing = False
         self._empty = threading.Condition(self._lock)
         self.wake: Callable[[], None] = lambda: None
@@ -247,11 +255,11 @@ class Recorder:
 
     def tick(self) -> float:
         """Write what there is. Raises when the storage is away; nothing is lost then."""
-        pause = self._written_at + BREATH - time.monotonic()
         with self._lock:
-            if not self._outcomes and (not self._notes or pause > 0):
+            delay = self._delay(time.monotonic())
+            if delay > 0:
                 self._empty.notify_all()
-                return max(pause, 0.001) if self._notes else 60.0
+                return delay
             outcomes = self._take_outcomes()
             self._in_hand = outcomes.copy()
             notes, self._notes, self._size = self._notes, {}, 0
@@ -270,20 +278,26 @@ class Recorder:
                 self._empty.notify_all()
         return 0.0
 
+    def _delay(self, now: float) -> float:
+        """With the lock held: seconds until something is to be written."""
+        if self._outcomes:
+            return 0.0 if len(self._outcomes) >= MANY else self._outcomes_written_at + PAUSE - now
+        return self._notes_written_at + BREATH - now if self._notes else 60.0
+
     def _take_outcomes(self) -> list[Outcome]:
         """With the lock held: as many as go into one statement, and never two about one job: one of them will be refused."""
-        jobs: set[JobId] = set()
+        jobs: set[int] = set()
         for outcome in self._outcomes[:BATCH]:
-            if outcome.job.id in jobs:
+            if outcome.job.id.int in jobs:
                 break
-            jobs.add(outcome.job.id)
+            jobs.add(outcome.job.id.int)
         taken, self._outcomes = self._outcomes[: len(jobs)], self._outcomes[len(jobs) :]
         return taken
 
     def _write_notes(self, notes: dict[Claim, _Notes]) -> None:
         if not notes:
             return
-        self._written_at = time.monotonic()
+        self._notes_written_at = time.monotonic()
         records = [RunRecord(claim=claim, logs=n.lines(), data=n.data) for claim, n in notes.items()]
         kept = self._append(records)
         for claim in notes:
@@ -307,6 +321,7 @@ class Recorder:
         """Write these. What is written is taken out of the list, so that what is left can be kept."""
         if not outcomes:
             return
+        self._outcomes_written_at = time.monotonic()
         try:
             written = self._storage.update([outcome.update for outcome in outcomes])
         except StorageUnavailableError:
@@ -321,8 +336,9 @@ class Recorder:
         else:
             done = outcomes.copy()
             outcomes.clear()
+            all_are_written = len(written) == len(done)
             for outcome in done:
-                self._tell(outcome, is_written=outcome.job.id in written)
+                self._tell(outcome, is_written=all_are_written or outcome.job.id in written)
 
     def _tell(self, outcome: Outcome, *, is_written: bool) -> None:
         if self._lines:

@@ -198,7 +198,7 @@ class SqlStorageProvider(StorageProvider):
     def update(self, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
         written: set[JobId] = set()
         for batch in in_batches(updates):
-            written |= self._database.write_once(partial(self._updating.update, updates=batch))
+            written |= self._database_in_order.write_once(partial(self._updating.update, updates=batch))
         if any(update.state is JobState.ENQUEUED and update.job_id in written for update in updates):
             self._news.tell(None)
         else:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, String, bindparam, cast, func, select, update
+from sqlalchemy import Connection, String, TextClause, bindparam, cast, func, select, update
 
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate
@@ -135,53 +137,56 @@ def _success(change: JobUpdate) -> tuple[str | None, ...]:
 
 
 class PostgresqlUpdating(Updating):
-    """Differs because PostgreSQL can lock, write, count and answer in one statement, for changes of all kinds together."""
+    """Differs because PostgreSQL can lock, write, count and answer in one statement, for changes of all kinds together.
+
+    The usual end, of a job that did its work, has a statement of its own: it says little, and takes two thirds of the time.
+    """
 
     def __init__(self, dialect: Dialect, counting: Counting) -> None:
         super().__init__(dialect, counting)
-        self._change_all = dialect.statement(
+        self._change = dialect.statement(
             """
-            WITH wanted AS (
-                SELECT *, state = 'SUCCEEDED' AS succeeded
-                FROM json_to_recordset(CAST(:changes AS json)) AS change (
-                    id uuid, token uuid, version int, kept_token uuid, state text, at timestamptz, run_at timestamptz,
-                    reason text, attempts int, failures int, result text, expires_at timestamptz, past text,
-                    actor text, fingerprint text, crashes int
-                )
-            ), held AS (
-                SELECT job.id, job.state
-                FROM {jobs} AS job JOIN wanted ON wanted.id = job.id
+            WITH held AS (
+                SELECT wanted.*, wanted.state = 'SUCCEEDED' AS succeeded, job.state AS old
+                FROM ROWS FROM (
+                    json_to_recordset(CAST(:changes AS json)) AS (
+                        id uuid, token uuid, version int, kept_token uuid, state text, at timestamptz, run_at timestamptz,
+                        reason text, attempts int, failures int, result text, expires_at timestamptz, past text,
+                        actor text, fingerprint text, crashes int
+                    )
+                ) WITH ORDINALITY AS wanted
+                JOIN {jobs} AS job ON job.id = wanted.id
                 WHERE CASE WHEN wanted.token IS NULL THEN job.version = wanted.version
                            ELSE job.state = 'PROCESSING' AND job.claim_token = wanted.token END
-                ORDER BY job.id
+                ORDER BY wanted.ordinality
                 FOR UPDATE OF job
             ), changed AS (
                 UPDATE {jobs} AS job
-                SET state = wanted.state,
+                SET state = held.state,
                     version = job.version + 1,
-                    state_at = wanted.at,
-                    result = wanted.result,
-                    expires_at = wanted.expires_at,
+                    state_at = held.at,
+                    result = held.result,
+                    expires_at = held.expires_at,
                     -- Success leaves the attempt in its columns; everything else has put it into the past.
-                    finished_at = CASE WHEN succeeded THEN wanted.at END,
-                    claim_token = wanted.kept_token,
-                    attempts = wanted.attempts,
-                    failures = wanted.failures,
-                    run_at = wanted.run_at,
-                    reason = wanted.reason,
+                    finished_at = CASE WHEN succeeded THEN held.at END,
+                    claim_token = held.kept_token,
+                    attempts = held.attempts,
+                    failures = held.failures,
+                    run_at = held.run_at,
+                    reason = held.reason,
                     scheduled_at = CASE WHEN succeeded THEN job.scheduled_at
-                                        WHEN wanted.state = 'SCHEDULED' THEN wanted.at END,
+                                        WHEN held.state = 'SCHEDULED' THEN held.at END,
                     enqueued_at = CASE WHEN succeeded THEN job.enqueued_at
-                                       WHEN wanted.state = 'ENQUEUED' THEN wanted.at END,
+                                       WHEN held.state = 'ENQUEUED' THEN held.at END,
                     started_at = CASE WHEN succeeded THEN job.started_at END,
                     server_id = CASE WHEN succeeded THEN job.server_id END,
-                    past = job.past || wanted.past,
-                    actor = wanted.actor,
-                    fingerprint = coalesce(wanted.fingerprint, job.fingerprint),
-                    crashes = wanted.crashes
-                FROM wanted JOIN held ON held.id = wanted.id
-                WHERE job.id = wanted.id
-                RETURNING job.id, held.state AS old, job.state AS new, wanted.fingerprint
+                    past = job.past || held.past,
+                    actor = held.actor,
+                    fingerprint = coalesce(held.fingerprint, job.fingerprint),
+                    crashes = held.crashes
+                FROM held
+                WHERE job.id = held.id
+                RETURNING job.id, held.old, job.state AS new, held.fingerprint
             ), counted AS (
                 INSERT INTO {job_counts} (state, amount)
                 SELECT state, sum(amount)
@@ -194,18 +199,85 @@ class PostgresqlUpdating(Updating):
                 GROUP BY state
                 HAVING sum(amount) <> 0
             )
-            SELECT id FROM changed
+            SELECT {answer} FROM changed
         """,
             successes=SUCCESSES,
             failures=FAILURES,
+            answer=_ANSWER,
+        )
+        self._succeed = dialect.statement(
+            """
+            WITH held AS (
+                SELECT done.*
+                FROM ROWS FROM (
+                    json_to_recordset(CAST(:changes AS json)) AS (
+                        id uuid, token uuid, at timestamptz, result text, expires_at timestamptz
+                    )
+                ) WITH ORDINALITY AS done
+                JOIN {jobs} AS job ON job.id = done.id
+                WHERE job.state = 'PROCESSING' AND job.claim_token = done.token
+                ORDER BY done.ordinality
+                FOR UPDATE OF job
+            ), changed AS (
+                UPDATE {jobs} AS job
+                SET state = 'SUCCEEDED', version = version + 1, state_at = held.at, result = held.result,
+                    expires_at = held.expires_at, finished_at = held.at, crashes = NULL
+                FROM held
+                WHERE job.id = held.id
+                RETURNING job.id
+            ), counted AS (
+                INSERT INTO {job_counts} (state, amount)
+                SELECT state, sign * amount
+                FROM (VALUES ('PROCESSING', -1), ('SUCCEEDED', 1), ('{successes}', 1)) AS move (state, sign),
+                     (SELECT count(*) AS amount FROM changed) AS changes
+                WHERE amount > 0
+            )
+            SELECT {answer} FROM changed
+        """,
+            successes=SUCCESSES,
+            answer=_ANSWER,
         )
 
     def update(self, connection: Connection, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
-        wanted = {change.job_id: change for change in updates}
-        document = msgspec.json.encode([_document(change) for change in wanted.values()]).decode()
-        changed = frozenset(JobId.of(done) for done in connection.execute(self._change_all, {"changes": document}).scalars())
-        rest = {job_id: change for job_id, change in wanted.items() if job_id not in changed}
+        successes = [change for change in updates if change.state is JobState.SUCCEEDED and change.token is not None]
+        if len(successes) == len(updates):
+            return self._run(connection, self._succeed, updates, _Success.of)
+        others = [change for change in updates if change.state is not JobState.SUCCEEDED or change.token is None]
+        changed = self._run(connection, self._succeed, successes, _Success.of) if successes else frozenset()
+        return changed | self._run(connection, self._change, others, _document)
+
+    def _run(
+        self,
+        connection: Connection,
+        statement: TextClause,
+        updates: Sequence[JobUpdate],
+        document_of: Callable[[JobUpdate], object],
+    ) -> frozenset[JobId]:
+        document = msgspec.json.encode([document_of(change) for change in updates]).decode()
+        parameters = {"changes": document, "wanted": len(updates)}
+        found: list[UUID] | None = connection.execute(statement, parameters).scalar_one()
+        if found is None:  # usually all of them are written, and then their ids need not travel back
+            return frozenset(change.job_id for change in updates)
+        changed = frozenset(map(JobId.of, found))
+        rest = {change.job_id: change for change in updates if change.job_id not in changed}
         return changed | self.written_before(connection, rest)
+
+
+_ANSWER = "CASE count(*) WHEN :wanted THEN NULL ELSE coalesce(array_agg(id), '{{}}') END"
+
+
+class _Success(msgspec.Struct, omit_defaults=True, gc=False):
+    """The usual end of a run, to be sent as JSON."""
+
+    id: JobId
+    token: UUID | None
+    at: datetime
+    result: str | None = None
+    expires_at: datetime | None = None
+
+    @classmethod
+    def of(cls, change: JobUpdate) -> _Success:
+        return cls(change.job_id, change.token, change.at, change.result_json, change.expires_at)
 
 
 class MysqlUpdating(StepwiseUpdating):
