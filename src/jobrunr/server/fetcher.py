@@ -19,7 +19,7 @@ AHEAD_SECONDS = 0.1
 """Claim no more ahead than the workers can do in this time: much of short jobs, nothing of long ones."""
 
 AHEAD_USUAL = 200
-"""Jobs that are claimed ahead, at most, as long as claims are quick. While many are read at once, workers wait for their turn."""
+"""Jobs that are claimed ahead, at most, as long as claims are quick: while many are read at once, workers wait."""
 
 AHEAD_CLAIMS = 3
 """Claim ahead what the workers can do while so many claims are on their way, even if that is more than usual."""
