@@ -105,13 +105,13 @@ def test_lines_without_end_do_not_fill_the_memory_while_the_storage_is_away(
         if number % 1000 == 500:
             with pytest.raises(StorageUnavailableError):
                 recorder.tick()
-            monkeypatch.setattr(recorder, "_written_at", 0.0)
+            monkeypatch.setattr(recorder, "_notes_written_at", 0.0)
     assert sum(notes.size for notes in recorder._notes.values()) < 1200
     storage.is_away = False
     while not recorder.is_empty:
         recorder.tick()
     recorder.log(job, storage.now(), logging.INFO, "heard again")
-    monkeypatch.setattr(recorder, "_written_at", 0.0)
+    monkeypatch.setattr(recorder, "_notes_written_at", 0.0)
     recorder.tick()
 
     kept = [line.message for line in storage.logs(job.id)]
@@ -248,7 +248,7 @@ def test_what_is_on_its_way_when_a_run_takes_its_notes_along_is_waited_for_and_n
     assert recorder.is_empty
     recorder.release(claim_of(job))
     storage.is_away = False
-    recorder._written_at = 0.0
+    recorder._notes_written_at = 0.0
     recorder.tick()
     assert [line.message for line in storage.logs(job.id)] == ["first", "second"]
 
