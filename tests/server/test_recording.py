@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -104,15 +103,13 @@ def test_lines_without_end_do_not_fill_the_memory_while_the_storage_is_away(
         recorder.log(job, storage.now(), logging.INFO, f"{number:0100}")
         if number % 1000 == 500:
             with pytest.raises(StorageUnavailableError):
-                recorder.tick()
-            monkeypatch.setattr(recorder, "_notes_written_at", 0.0)
+                recorder.write()
     assert sum(notes.size for notes in recorder._notes.values()) < 1200
     storage.is_away = False
     while not recorder.is_empty:
-        recorder.tick()
+        recorder.write()
     recorder.log(job, storage.now(), logging.INFO, "heard again")
-    monkeypatch.setattr(recorder, "_notes_written_at", 0.0)
-    recorder.tick()
+    recorder.write()
 
     kept = [line.message for line in storage.logs(job.id)]
     assert kept[:11] == [f"{number:0100}" for number in range(11)]
@@ -170,12 +167,11 @@ def success(storage: Any, job: Job) -> Outcome:
 def written_by(recorder: Recorder) -> None:
     for _ in range(20):
         try:
-            pause = recorder.tick()
+            recorder.write()
         except StorageUnavailableError:
             continue
         if recorder.is_empty:
             return
-        time.sleep(pause)  # as a service does
     raise AssertionError("it never got rid of everything")
 
 
@@ -205,13 +201,13 @@ def test_the_claims_of_outcomes_are_known_until_the_storage_has_them() -> None:
     claims = set(map(claim_of, jobs))
     recorder.complete(success(storage, jobs[0]))
     with ThreadPoolExecutor(1) as threads:
-        tick = threads.submit(recorder.tick)
+        write = threads.submit(recorder.write)
         assert asked.wait(20)
         recorder.complete(success(storage, jobs[1]))
         assert recorder.claims == claims, "one is being written, one waits"
         answers.set()
         with pytest.raises(StorageUnavailableError):
-            tick.result(20)
+            write.result(20)
     assert recorder.claims == claims
     written_by(recorder)
     assert recorder.claims == set()
@@ -232,7 +228,7 @@ def test_what_is_on_its_way_when_a_run_takes_its_notes_along_is_waited_for_and_n
     (job,) = running(storage, 1)
     recorder.log(job, storage.now(), logging.INFO, "first")
     with ThreadPoolExecutor(2) as threads:
-        tick = threads.submit(recorder.tick)
+        write = threads.submit(recorder.write)
         assert asked.wait(20)
         hold = threads.submit(recorder.hold, claim_of(job))
         while not recorder.is_held(claim_of(job)):
@@ -240,7 +236,7 @@ def test_what_is_on_its_way_when_a_run_takes_its_notes_along_is_waited_for_and_n
         recorder.log(job, storage.now(), logging.INFO, "second")
         assert not hold.done()
         answers.set()
-        assert isinstance(tick.exception(), StorageUnavailableError)
+        assert isinstance(write.exception(), StorageUnavailableError)
         hold.result()
     held = recorder.held(claim_of(job))
     assert held is not None
@@ -248,8 +244,7 @@ def test_what_is_on_its_way_when_a_run_takes_its_notes_along_is_waited_for_and_n
     assert recorder.is_empty
     recorder.release(claim_of(job))
     storage.is_away = False
-    recorder._notes_written_at = 0.0
-    recorder.tick()
+    recorder.write()
     assert [line.message for line in storage.logs(job.id)] == ["first", "second"]
 
 
@@ -325,3 +320,21 @@ def test_a_finalizer_that_logs_while_a_line_is_kept_does_not_stop_the_job(app: J
     assert done.wait(5)
     written_by(recorder)
     assert {line.message for line in app.storage.logs(job.id)} == {"a line", "from a finalizer"}
+
+
+def test_few_outcomes_are_gathered_behind_a_write_and_many_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "PAUSE", 60.0)
+    monkeypatch.setattr(recorder_module, "MANY", 3)
+    with Away() as storage:
+        recorder = a_recorder(storage, Told())
+        first, *others = running(storage, 4)
+        recorder.complete(success(storage, first))
+        assert recorder.tick() == 0.0, "the first one for a while is written at once"
+        assert recorder.is_empty
+        for job in others[:2]:
+            recorder.complete(success(storage, job))
+            assert 50 < recorder.tick() <= 60
+        assert recorder.backlog == 2
+        recorder.complete(success(storage, others[2]))
+        assert recorder.tick() == 0.0
+        assert recorder.is_empty

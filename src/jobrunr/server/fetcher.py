@@ -41,25 +41,25 @@ class Appetite(msgspec.Struct, frozen=True):
     """Think again when no more than so many wait for a slot."""
 
 
-def appetite(free: int, capacity: float, claim_seconds: float = 0.0) -> Appetite:
+def appetite(free: int, capacity: float, claim_seconds: float) -> Appetite:
     """How many jobs to claim.
 
-    Small claims are put off until they are worth a statement: while as many jobs wait here as the workers can do in half of
-    `AHEAD_SECONDS`, there is no hurry. What counts is how many they can do, not how many they did: while a slow storage
-    keeps them waiting, claiming less would only make it worse.
+    Small claims are put off until they are worth a statement: while half of what is claimed ahead waits here, there is no
+    hurry. What counts is how many jobs the workers can do, not how many they did: while a slow storage keeps them waiting,
+    claiming less would only make it worse.
 
     Arguments:
         free: free slots, less the jobs that wait for one here already.
         capacity: jobs per second that the workers can do, as long as the last ones took.
-        claim_seconds: how long the last claims took.
+        claim_seconds: how long the last claims took; 0 before the first one.
 
-    >>> appetite(free=16, capacity=0)
+    >>> appetite(free=16, capacity=0, claim_seconds=0.002)
     Appetite(claim=16, hungry_at=0)
-    >>> appetite(free=0, capacity=0.1)
+    >>> appetite(free=0, capacity=0.1, claim_seconds=0.002)
     Appetite(claim=0, hungry_at=0)
-    >>> appetite(free=0, capacity=5_000)
+    >>> appetite(free=0, capacity=5_000, claim_seconds=0.002)
     Appetite(claim=200, hungry_at=100)
-    >>> appetite(free=-150, capacity=5_000)
+    >>> appetite(free=-150, capacity=5_000, claim_seconds=0.002)
     Appetite(claim=0, hungry_at=100)
     >>> appetite(free=0, capacity=5_000, claim_seconds=0.02)
     Appetite(claim=300, hungry_at=150)

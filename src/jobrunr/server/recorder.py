@@ -36,8 +36,7 @@ BATCH = 1000
 _ENDS = frozenset({JobState.SUCCEEDED, JobState.FAILED})
 
 PAUSE = 0.01
-"""Seconds from one write of outcomes to the next, at least, as long as few have piled up. The first one after a while is
-written at once."""
+"""Seconds from one write of outcomes to the next, at least, unless there are many: the first after a while does not wait."""
 
 MANY = 200
 """So many outcomes do not wait."""
@@ -254,12 +253,18 @@ class Recorder:
     # -- from the service
 
     def tick(self) -> float:
-        """Write what there is. Raises when the storage is away; nothing is lost then."""
+        """Write what there is when it is time."""
         with self._lock:
             delay = self._delay(time.monotonic())
             if delay > 0:
                 self._empty.notify_all()
                 return delay
+        self.write()
+        return 0.0
+
+    def write(self) -> None:
+        """Write what fits into one statement, now. Raises when the storage is away; nothing is lost then."""
+        with self._lock:
             outcomes = self._take_outcomes()
             self._in_hand = outcomes.copy()
             notes, self._notes, self._size = self._notes, {}, 0
@@ -276,7 +281,6 @@ class Recorder:
                 self._writing = False
                 self._in_hand = []
                 self._empty.notify_all()
-        return 0.0
 
     def _delay(self, now: float) -> float:
         """With the lock held: seconds until something is to be written."""

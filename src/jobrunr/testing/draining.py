@@ -113,7 +113,7 @@ def _run(run: Run, performer: Performer, recorder: Recorder) -> None:
         if outcome is not None:
             recorder.complete(outcome)
     while not recorder.is_empty:
-        recorder.tick()
+        recorder.write()
 
 
 _OF_THE_JOB = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)

@@ -11,7 +11,7 @@ KEPT = 3
 """Connections that a server keeps while nobody uses them: two are always in use under load, and now and then one more.
 A database has a hundred, perhaps, for all servers together."""
 KEPT_FOR_CLAIMS = 2
-"""Those of them that are for claims alone, where these have connections of their own."""
+"""Those of them by which jobs are claimed and their ends are written, where these have connections of their own."""
 
 
 class ServerEngine(OptionEngine):

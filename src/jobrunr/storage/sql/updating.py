@@ -5,8 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -16,10 +14,10 @@ from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate
 from jobrunr.states import JobState
 from jobrunr.storage.sql.chunks import chunks, first_of_each
-from jobrunr.storage.sql.column_types import time_as_text
 from jobrunr.storage.sql.counting import FAILURES, SUCCESSES, Counting
 from jobrunr.storage.sql.dialects.base import Dialect
 from jobrunr.storage.sql.rows import read_jobs
+from jobrunr.storage.sql.travelling import Success, change_values, document, success_values, times_as_text
 
 
 def in_batches(updates: Sequence[JobUpdate]) -> Iterator[Sequence[JobUpdate]]:
@@ -122,18 +120,12 @@ class SqliteUpdating(StepwiseUpdating):
         )
 
     def _write(self, connection: Connection, changes: list[JobUpdate]) -> None:
-        successes = [_success(change) for change in changes if change.state is JobState.SUCCEEDED]
+        successes = [success_values(change) for change in changes if change.state is JobState.SUCCEEDED]
         if successes:
             connection.exec_driver_sql(self._succeed, successes)
         others = [change_values(change) for change in changes if change.state is not JobState.SUCCEEDED]
         if others:
             connection.execute(self._change, others)
-
-
-def _success(change: JobUpdate) -> tuple[str | None, ...]:
-    at = time_as_text(change.at)
-    expires_at = None if change.expires_at is None else time_as_text(change.expires_at)
-    return at, change.result_json, expires_at, at, str(change.job_id)
 
 
 class PostgresqlUpdating(Updating):
@@ -239,12 +231,12 @@ class PostgresqlUpdating(Updating):
         )
 
     def update(self, connection: Connection, updates: Sequence[JobUpdate]) -> frozenset[JobId]:
-        successes = [change for change in updates if change.state is JobState.SUCCEEDED and change.token is not None]
-        if len(successes) == len(updates):
-            return self._run(connection, self._succeed, updates, _Success.of)
-        others = [change for change in updates if change.state is not JobState.SUCCEEDED or change.token is None]
-        changed = self._run(connection, self._succeed, successes, _Success.of) if successes else frozenset()
-        return changed | self._run(connection, self._change, others, _document)
+        successes: list[JobUpdate] = []
+        others: list[JobUpdate] = []
+        for change in updates:
+            (successes if change.state is JobState.SUCCEEDED and change.token is not None else others).append(change)
+        written = self._run(connection, self._succeed, successes, Success.of)
+        return written | self._run(connection, self._change, others, document)
 
     def _run(
         self,
@@ -253,8 +245,10 @@ class PostgresqlUpdating(Updating):
         updates: Sequence[JobUpdate],
         document_of: Callable[[JobUpdate], object],
     ) -> frozenset[JobId]:
-        document = msgspec.json.encode([document_of(change) for change in updates]).decode()
-        parameters = {"changes": document, "wanted": len(updates)}
+        if not updates:
+            return frozenset()
+        changes = msgspec.json.encode([document_of(change) for change in updates]).decode()
+        parameters = {"changes": changes, "wanted": len(updates)}
         found: list[UUID] | None = connection.execute(statement, parameters).scalar_one()
         if found is None:  # usually all of them are written, and then their ids need not travel back
             return frozenset(change.job_id for change in updates)
@@ -264,20 +258,6 @@ class PostgresqlUpdating(Updating):
 
 
 _ANSWER = "CASE count(*) WHEN :wanted THEN NULL ELSE coalesce(array_agg(id), '{{}}') END"
-
-
-class _Success(msgspec.Struct, omit_defaults=True, gc=False):
-    """The usual end of a run, to be sent as JSON."""
-
-    id: JobId
-    token: UUID | None
-    at: datetime
-    result: str | None = None
-    expires_at: datetime | None = None
-
-    @classmethod
-    def of(cls, change: JobUpdate) -> _Success:
-        return cls(change.job_id, change.token, change.at, change.result_json, change.expires_at)
 
 
 class MysqlUpdating(StepwiseUpdating):
@@ -322,38 +302,9 @@ class MysqlUpdating(StepwiseUpdating):
         """)
 
     def _write(self, connection: Connection, changes: list[JobUpdate]) -> None:
-        documents = [_document(change) | _times_as_text(change) for change in changes]
+        documents = [document(change) | times_as_text(change) for change in changes]
         if documents:
             connection.execute(self._change_all, {"changes": msgspec.json.encode(documents).decode()})
-
-
-def _times_as_text(change: JobUpdate) -> dict[str, Any]:
-    """The moments of an update as MySQL reads them; and whether it is a success, as a number."""
-    times = {"at": change.at, "run_at": change.run_at, "expires_at": change.expires_at}
-    texts = {name: None if time is None else time_as_text(time) for name, time in times.items()}
-    return texts | {"succeeded": int(change.state is JobState.SUCCEEDED)}
-
-
-def _document(change: JobUpdate) -> dict[str, Any]:
-    """An update, to be sent as JSON. What is not there is NULL."""
-    crashes = {"crashes": change.crashes} if change.crashes else {}
-    return crashes | {
-        "id": change.job_id,
-        "token": change.token,
-        "version": change.version,
-        "kept_token": change.token if change.keep_token else None,
-        "state": change.state,
-        "at": change.at,
-        "run_at": change.run_at,
-        "reason": change.reason,
-        "attempts": change.attempts,
-        "failures": change.failures,
-        "result": change.result_json,
-        "expires_at": change.expires_at,
-        "past": change.past,
-        "actor": change.by,
-        "fingerprint": change.fingerprint,
-    }
 
 
 def updating(dialect: Dialect, counting: Counting) -> Updating:
@@ -364,29 +315,6 @@ def updating(dialect: Dialect, counting: Counting) -> Updating:
         "mysql": MysqlUpdating,
     }
     return kinds[dialect.name](dialect, counting)
-
-
-def change_values(change: JobUpdate) -> dict[str, Any]:
-    """An update as the parameters of a statement. Success leaves the attempt in its columns; everything else has put it into
-    the past, and may begin a new one."""
-    return {
-        "job_id": change.job_id,
-        "new_state": change.state.value,
-        "at": change.at,
-        "new_result": change.result_json,
-        "new_expires_at": change.expires_at,
-        "kept_token": change.token if change.keep_token else None,
-        "new_attempts": change.attempts,
-        "new_failures": change.failures,
-        "new_run_at": change.run_at,
-        "new_reason": change.reason,
-        "new_scheduled_at": change.at if change.state is JobState.SCHEDULED else None,
-        "new_enqueued_at": change.at if change.state is JobState.ENQUEUED else None,
-        "more_past": change.past,
-        "new_actor": change.by,
-        "new_fingerprint": change.fingerprint,
-        "new_crashes": change.crashes or None,
-    }
 
 
 def _holds(change: JobUpdate, state: str, version: int, token: str | None) -> bool:
