@@ -207,7 +207,8 @@ class PostgresqlUpdating(Updating):
                     )
                 ) WITH ORDINALITY AS done
                 JOIN {jobs} AS job ON job.id = done.id
-                WHERE job.state = 'PROCESSING' AND job.claim_token = done.token
+                -- A plain comparison would let the planner begin with all jobs in PROCESSING, again for each change.
+                WHERE CASE job.state WHEN 'PROCESSING' THEN job.claim_token = done.token END
                 ORDER BY done.ordinality
                 FOR UPDATE OF job
             ), changed AS (
