@@ -6,7 +6,7 @@ import os
 import random
 import threading
 import time
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, SafeUUID, uuid4, uuid5
 
 from jobrunr.errors import WrongIdError
 
@@ -32,7 +32,7 @@ class JobId(UUID):
     @classmethod
     def new(cls) -> JobId:
         """A new id, greater than every id that this process made before."""
-        return cls(int=_next_uuid7())
+        return cls._of_int(_next_uuid7())
 
     @classmethod
     def from_key(cls, key: str) -> JobId:
@@ -58,9 +58,17 @@ class JobId(UUID):
         if isinstance(value, cls):
             return value
         try:
-            return cls(int=(value if isinstance(value, UUID) else UUID(value)).int)
+            return cls._of_int((value if isinstance(value, UUID) else UUID(value)).int)
         except (ValueError, TypeError, AttributeError):  # what UUID raises depends on what it is given
             raise WrongIdError(value, "is no UUID, as a job's id is; JobId.from_key(...) makes one of a key.") from None
+
+    @classmethod
+    def _of_int(cls, value: int) -> JobId:
+        """As ``cls(int=value)`` is for a value that is right, in half the time: ids are made for each job that is read."""
+        made = object.__new__(cls)
+        object.__setattr__(made, "int", value)
+        object.__setattr__(made, "is_safe", SafeUUID.unknown)
+        return made
 
 
 def new_token() -> UUID:

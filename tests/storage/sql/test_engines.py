@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
 
 from jobrunr.errors import MissingDriverError, StorageSetupError
+from jobrunr.storage.contract import JobQuery
 from jobrunr.storage.sql import SqlStorageProvider
 from jobrunr.storage.sql.dialects.sqlite import check_place
 from jobrunr.testing.factories import a_job, announced, enqueued
@@ -55,6 +58,30 @@ class TestDatabases:
             make_anew(url, plain)
             with SqlStorageProvider(url) as storage, pytest.raises(StorageSetupError, match="SQL_ASCII"):
                 storage.set_up()
+
+
+    def test_moments_of_a_claimed_job_are_in_utc_whatever_the_zone_of_the_connection(self) -> None:
+        with new_database(POSTGRESQL, DROP_POSTGRESQL) as url:
+            tokyo = url.update_query_dict({"options": "-c timezone=Asia/Tokyo"})
+            with SqlStorageProvider(tokyo) as storage:
+                storage.set_up()
+                storage.insert([a_job(), a_job()])
+                server = announced(storage)
+                jobs = storage.for_servers().claim(server.id, server.name, 2)
+                stored = {job.id: job for job in storage.find(JobQuery()).jobs}
+        assert [job.created_at.tzinfo for job in jobs] == [UTC, UTC]
+        assert {job.id: job for job in jobs} == stored
+
+    def test_who_binds_parameters_at_the_client_can_claim(self) -> None:
+        with new_database(POSTGRESQL, DROP_POSTGRESQL) as url:
+            engine = create_engine(url, connect_args={"cursor_factory": psycopg.ClientCursor})
+            with SqlStorageProvider(engine) as storage:
+                storage.set_up()
+                storage.insert([a_job()])
+                server = announced(storage)
+                (job,) = storage.for_servers().claim(server.id, server.name, 2)
+                assert storage.get(job.id) == job
+            engine.dispose()
 
 
 def make_anew(url: URL, options: str) -> None:

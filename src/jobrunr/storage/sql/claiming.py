@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Select, TextualSelect, bindparam, exists, select, update
+from sqlalchemy import Connection, Executable, Select, bindparam, exists, select, update
 from sqlalchemy.exc import DataError, DBAPIError
 
 from jobrunr.ids import new_token
@@ -17,7 +17,7 @@ from jobrunr.states import JobState
 from jobrunr.storage.sql.column_types import Id
 from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.dialects.base import Dialect
-from jobrunr.storage.sql.rows import NONSENSE, read_jobs, to_job
+from jobrunr.storage.sql.rows import NONSENSE, in_utc, job_of_typed, read_jobs
 
 
 @dataclass
@@ -146,11 +146,12 @@ class PostgresqlClaiming(Claiming):
         self._claim = self._statement(_PICK)
         self._claim_from_queues = self._statement(_PICK_FROM_QUEUES)
 
-    def _statement(self, pick: str) -> TextualSelect:
+    def _statement(self, pick: str) -> Executable:
         jobs = self.dialect.tables.jobs
         statement = self.dialect.statement(_CLAIM, pick=pick, columns=", ".join(column.name for column in jobs.c))
         typed = statement.bindparams(bindparam("token", type_=Id), bindparam("for_server", type_=Id))
-        return typed.columns(*jobs.c)
+        # psycopg makes ids and moments by itself; that SQLAlchemy looks at all of them again takes as long once more.
+        return typed if self.dialect.engine.dialect.driver == "psycopg" else typed.columns(*jobs.c)
 
     def _take_first(self, connection: Connection, request: ClaimRequest) -> list[Job]:
         parameters: dict[str, Any] = {
@@ -164,7 +165,8 @@ class PostgresqlClaiming(Claiming):
             statement = self._claim_from_queues
             parameters["queues"] = list(request.queues)
         try:
-            return [to_job(row) for row in connection.execute(statement, parameters).all()]
+            rows = connection.execute(statement, parameters).all()
+            return [job_of_typed(row) for row in in_utc(rows)]
         except DBAPIError as error:
             if self.dialect.trouble(error) is not None or not isinstance(error, DataError):
                 raise

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Column, Connection, Executable, Integer, Select
+from sqlalchemy import Column, Connection, Executable, Integer, Row, Select
 from sqlalchemy.exc import DBAPIError
 
 from jobrunr.ids import JobId
@@ -37,10 +37,8 @@ def to_job(row: Sequence[Any], unreadable: str | None = None) -> Job:
         ValueError, TypeError, KeyError, AttributeError, OverflowError: a column holds something that we never write.
     """
     (
-        job_id, state, version, claim_token, target, arguments, name, queue, priority, labels, retries, attempts, failures,
-        created_at, state_at, scheduled_at, run_at, enqueued_at, started_at, finished_at, reason, server_id, server_name,
-        recurring_job_id, result, expires_at, extras, past, actor, fingerprint,
-        crashes, begun_token,
+        _, _, version, _, target, arguments, name, queue, priority, labels, retries, attempts, failures, _, _, _, _, _, _, _,
+        reason, _, server_name, recurring_job_id, result, _, extras, past, actor, fingerprint, crashes, _,
     ) = row  # fmt: skip
     if {type(target), type(arguments), type(name), type(queue), type(past)} != _TEXT:
         raise TypeError("target, arguments, name, queue and past are text")
@@ -52,6 +50,21 @@ def to_job(row: Sequence[Any], unreadable: str | None = None) -> Job:
         raise TypeError("version, priority, retries, attempts and failures are whole numbers")
     if crashes is not None and type(crashes) is not int:
         raise TypeError("crashes is a whole number, if anything")
+    return job_of_typed(row, unreadable)
+
+
+def job_of_typed(row: Sequence[Any], unreadable: str | None = None) -> Job:
+    """The same, where it is certain that each column holds what it is for: on PostgreSQL, whose columns hold nothing else.
+
+    Raises:
+        KeyError, AttributeError: the state, or the id, is nonsense nevertheless.
+    """
+    (
+        job_id, state, version, claim_token, target, arguments, name, queue, priority, labels, retries, attempts, failures,
+        created_at, state_at, scheduled_at, run_at, enqueued_at, started_at, finished_at, reason, server_id, server_name,
+        recurring_job_id, result, expires_at, extras, past, actor, fingerprint,
+        crashes, begun_token,
+    ) = row  # fmt: skip
     return Job(
         id=JobId.of(job_id),
         details=JobDetails(target, arguments),
@@ -86,6 +99,13 @@ def to_job(row: Sequence[Any], unreadable: str | None = None) -> Job:
         past=past,
         unreadable=unreadable,
     )
+
+
+def in_utc(rows: Sequence[Row[Any]]) -> Sequence[Sequence[Any]]:
+    """Rows of the table of jobs as the driver made them; with their moments in UTC, if the connection has another zone."""
+    if not rows or rows[0].created_at.tzinfo is UTC:
+        return rows
+    return [[value.astimezone(UTC) if isinstance(value, datetime) else value for value in row] for row in rows]
 
 
 NONSENSE = (ValueError, TypeError, KeyError, AttributeError, OverflowError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -54,6 +55,9 @@ _STATEMENT = 0.6
 
 _ACTIVE, _IN_TRANSACTION = 1, 2
 """States of a connection, as libpq counts: an answer is on its way; a transaction is begun, idle, and not failed."""
+
+_BINARY = 1
+"""A form of values in answers, as libpq counts: those that need not be read as text."""
 
 _NEVER = 2**62
 """Uses after which psycopg prepares a statement unasked. None would keep it from preparing when asked, too."""
@@ -305,12 +309,15 @@ def _giving_up_unanswered(connection: Connection) -> Iterator[None]:
 
 
 def _plan_once(driver: Any, record: object) -> None:
-    """Have each statement planned once for a connection, always by the indexes that are there for it.
+    """Have each statement planned once for a connection, always by the indexes that are there for it; and have answers come
+    in binary, which is read in half the time.
 
     Planning takes longer than claiming a job. The plan is good for tables of any size, because it does not depend on what
     PostgreSQL has noticed of them: as long as it does not know how many jobs are waiting by now, it would rather collect and
     sort all of them, for each claim anew, than read the first ones by the index that has them in order.
     """
+    if driver.cursor_factory is sys.modules["psycopg"].Cursor:  # others may have no such protocol
+        driver.cursor_factory = _in_binary
     try:
         if not is_pooled(driver):
             for setting in _NOT_FOR_CLAIMS:
@@ -323,6 +330,12 @@ def _plan_once(driver: Any, record: object) -> None:
     except BaseException:
         driver.close()  # SQLAlchemy forgets it
         raise
+
+
+def _in_binary(driver: Any, **options: Any) -> Any:
+    cursor = sys.modules["psycopg"].Cursor(driver, **options)
+    cursor.format = _BINARY
+    return cursor
 
 
 def _connect_args(url: URL, timeout: timedelta | None) -> dict[str, Any]:
