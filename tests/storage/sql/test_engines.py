@@ -59,7 +59,6 @@ class TestDatabases:
             with SqlStorageProvider(url) as storage, pytest.raises(StorageSetupError, match="SQL_ASCII"):
                 storage.set_up()
 
-
     def test_moments_of_a_claimed_job_are_in_utc_whatever_the_zone_of_the_connection(self) -> None:
         with new_database(POSTGRESQL, DROP_POSTGRESQL) as url:
             tokyo = url.update_query_dict({"options": "-c timezone=Asia/Tokyo"})
