@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy import URL, Table, bindparam, text
 from sqlalchemy.exc import DBAPIError
 
+from jobrunr import transitions
+from jobrunr.jobs import JobExtras
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.storage.sql import SqlStorageProvider
 from jobrunr.testing.clock import TestClock
 from jobrunr.testing.contract import StorageContract
 from jobrunr.testing.contract.base import Contract
+from jobrunr.testing.factories import a_job, announced, failed, written
 
 COLUMNS = {"labels_json": "labels", "extras_json": "extras", "by": "actor"}
 """Columns that have another name than the field they hold."""
@@ -81,6 +84,28 @@ class SqlFixtures(Contract):
 
 class SqlContract(SqlFixtures, StorageContract):
     """The storage law on a SQL database. Subclass it, and give it a fixture ``url``."""
+
+    @pytest.mark.parametrize("queues", [(), ("default", "other")])
+    def test_rows_without_nonsense_are_claimed_the_quick_way(
+        self, storage: StorageProvider, monkeypatch: pytest.MonkeyPatch, queues: tuple[str, ...]
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise AssertionError("they are read with care")
+
+        again = failed(storage, priority=2)
+        written(storage, transitions.requeue(again, storage.now(), "by hand", actor="ada"))
+        name = 'a "quoted" \\ name, \u0628 and \U0001f600'
+        made = [a_job(), a_job(name=name, labels=("a", "b"), priority=3), a_job(queue="other")]
+        made.append(a_job(extras=JobExtras(timeout=timedelta(seconds=3)), recurring_job_id="nightly"))
+        storage.insert(made)
+        server = announced(storage)
+        monkeypatch.setattr("jobrunr.storage.sql.claiming.read_jobs", refuse)
+
+        jobs = storage.claim(server.id, server.name, 10, queues)
+
+        monkeypatch.undo()
+        assert [job.priority for job in jobs] == [3, 2, 0, 0, 0]
+        assert jobs == [storage.get(job.id) for job in jobs]
 
 
 def overwrite(storage: SqlStorageProvider, table: Table, row_id: object, column: str, value: object) -> bool:

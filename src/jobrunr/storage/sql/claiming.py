@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Executable, Select, bindparam, exists, select, update
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy import Connection, Executable, Select, bindparam, exists, func, select, update
+from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError
 
 from jobrunr.ids import new_token
 from jobrunr.jobs import Job
@@ -17,6 +19,7 @@ from jobrunr.states import JobState
 from jobrunr.storage.sql.column_types import Id
 from jobrunr.storage.sql.counting import Counting
 from jobrunr.storage.sql.dialects.base import Dialect
+from jobrunr.storage.sql.job_documents import claimed_as_json, read_jobs_as_json
 from jobrunr.storage.sql.rows import NONSENSE, in_utc, job_of_typed, read_jobs
 
 
@@ -33,26 +36,60 @@ class ClaimRequest:
     """Whether it may have been carried out already, without our knowing."""
 
 
-class Claiming:
+class Claiming(ABC):
     """Moves ENQUEUED jobs to PROCESSING."""
 
     looks_first: ClassVar[bool] = False
     """Whether it is worth a look if anything is ENQUEUED before one tries to claim it."""
 
     def __init__(self, dialect: Dialect, counting: Counting) -> None:
-        jobs, servers = dialect.tables.jobs, dialect.tables.servers
+        jobs = dialect.tables.jobs
         self.dialect = dialect
         self._counting = counting
-        waiting = dialect.tables.in_state(JobState.ENQUEUED)
         self._any_enqueued = dialect.tables.any_enqueued()
+        self._under_token = select(*jobs.c).where(
+            dialect.tables.in_state(JobState.PROCESSING),
+            jobs.c.server_id == bindparam("for_server"),
+            jobs.c.claim_token == bindparam("token"),
+        )
+
+    def is_any_enqueued(self, connection: Connection) -> bool:
+        """Whether there is anything to claim at all."""
+        return connection.execute(self._any_enqueued).first() is not None
+
+    def claim(self, connection: Connection, request: ClaimRequest) -> list[Job]:
+        """Take the first jobs in line. When the answer to a request is lost, the same request gives the same jobs."""
+        if request.was_sent and (jobs := self.under_token_of(connection, request)):
+            return jobs
+        request.was_sent = True
+        return self.take_first(connection, request)
+
+    @abstractmethod
+    def take_first(self, connection: Connection, request: ClaimRequest) -> list[Job]:
+        """Take them, and return them as they are now."""
+
+    def under_token_of(self, connection: Connection, request: ClaimRequest) -> list[Job]:
+        """What a request took."""
+        parameters = {"for_server": request.server_id, "token": request.token}
+        return read_jobs(connection, self.dialect, self._under_token, parameters)
+
+
+class StepwiseClaiming(Claiming):
+    """Locks the first jobs in line as it reads them, and then takes them."""
+
+    def __init__(self, dialect: Dialect, counting: Counting) -> None:
+        super().__init__(dialect, counting)
+        jobs, servers = dialect.tables.jobs, dialect.tables.servers
         self._first: Select[*tuple[Any, ...]] = (
             select(*jobs.c)
-            .where(waiting, exists().where(servers.c.id == bindparam("for_server")))
+            .where(dialect.tables.in_state(JobState.ENQUEUED), exists().where(servers.c.id == bindparam("for_server")))
             .order_by(jobs.c.priority.desc(), jobs.c.state_at, jobs.c.id)
             .limit(bindparam("limit"))
             .with_for_update(skip_locked=True, of=jobs)
         )
         self._first_of_queue = self._first.where(jobs.c.queue == bindparam("queue"))
+        self._first_as_json = self._as_json(self._first)
+        self._first_of_queue_as_json = self._as_json(self._first_of_queue)
         self._take = (
             update(jobs)
             .where(dialect.among(jobs.c.id))
@@ -67,39 +104,31 @@ class Claiming:
                 server_name=bindparam("for_server_name"),
             )
         )
-        self._under_token = select(*jobs.c).where(
-            dialect.tables.in_state(JobState.PROCESSING),
-            jobs.c.server_id == bindparam("for_server"),
-            jobs.c.claim_token == bindparam("token"),
-        )
 
-    def is_any_enqueued(self, connection: Connection) -> bool:
-        """Whether there is anything to claim at all."""
-        return connection.execute(self._any_enqueued).first() is not None
+    def _as_json(self, first: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+        """The same jobs, as `read_jobs_as_json` reads them."""
+        return first.with_only_columns(claimed_as_json(self.dialect.tables.jobs.c))
 
-    def claim(self, connection: Connection, request: ClaimRequest) -> list[Job]:
-        """Take the first jobs in line. When the answer to a request is lost, the same request gives the same jobs."""
-        if request.was_sent and (jobs := self._under_token_of(connection, request)):
+    def take_first(self, connection: Connection, request: ClaimRequest) -> list[Job]:
+        at = self.dialect.now(connection)
+        try:
+            jobs = self._first_in_line(connection, request, at)
+        except DBAPIError as error:
+            if self.dialect.trouble(error) is not None or isinstance(error, ProgrammingError):
+                raise  # the database has a problem, or we have one, and not a row
+        except NONSENSE:
+            pass
+        else:
+            self._take_these(connection, request, jobs, at)
             return jobs
-        request.was_sent = True
-        return self._take_first(connection, request)
+        return self._take_with_care(connection, request, at)
 
-    def _take_first(self, connection: Connection, request: ClaimRequest) -> list[Job]:
-        jobs = self._first_in_line(connection, request)
-        if not jobs:
-            return []
-        now = self.dialect.now(connection)
-        connection.execute(
-            self._take,
-            {
-                "ids": [job.id for job in jobs],
-                "token": request.token,
-                "at": now,
-                "for_server": request.server_id,
-                "for_server_name": request.server_name,
-            },
-        )
-        self._counting.moved(connection, len(jobs), JobState.ENQUEUED, JobState.PROCESSING)
+    def _take_with_care(self, connection: Connection, request: ClaimRequest, at: datetime) -> list[Job]:
+        """The same where a row holds nonsense: its job can only fail, but for that somebody has to have it."""
+        statement = self._first_of_queue if request.queues else self._first
+        found = [read_jobs(connection, self.dialect, statement, parameters) for parameters in _lines(request)]
+        jobs = [job for line in found for job in line][: request.limit]
+        self._take_these(connection, request, jobs, at)
         return [
             replace(
                 job,
@@ -107,35 +136,50 @@ class Claiming:
                 version=job.version + 1,
                 attempts=job.attempts + 1,
                 claim_token=request.token,
-                state_at=now,
-                started_at=now,
+                state_at=at,
+                started_at=at,
                 server_id=request.server_id,
                 server_name=request.server_name,
             )
             for job in jobs
         ]
 
-    def _under_token_of(self, connection: Connection, request: ClaimRequest) -> list[Job]:
-        """What a request took."""
-        parameters = {"for_server": request.server_id, "token": request.token}
-        return read_jobs(connection, self.dialect, self._under_token, parameters)
-
-    def _first_in_line(self, connection: Connection, request: ClaimRequest) -> list[Job]:
-        parameters: dict[str, Any] = {"for_server": request.server_id, "limit": request.limit}
-        if not request.queues:
-            return read_jobs(connection, self.dialect, self._first, parameters)
-        # Queue by queue, so that a long queue of others is never looked through for the few jobs of ours behind it.
+    def _first_in_line(self, connection: Connection, request: ClaimRequest, at: datetime) -> list[Job]:
+        statement = self._first_of_queue_as_json if request.queues else self._first_as_json
+        claim = _owner(request) | {"moment": at.isoformat()}
         found: list[Job] = []
-        for queue in sorted(set(request.queues)):
-            found += read_jobs(connection, self.dialect, self._first_of_queue, parameters | {"queue": queue})
-        found.sort(key=lambda job: (-job.priority, job.state_at, job.id))
+        for parameters in _lines(request):
+            found += read_jobs_as_json(connection.execute(statement, claim | parameters).scalars())
+        if request.queues:
+            found.sort(key=lambda job: (-job.priority, job.enqueued_at, job.id))
         return found[: request.limit]
 
+    def _take_these(self, connection: Connection, request: ClaimRequest, jobs: list[Job], at: datetime) -> None:
+        if jobs:
+            connection.execute(self._take, _owner(request) | {"ids": [job.id for job in jobs], "at": at})
+            self._counting.moved(connection, len(jobs), JobState.ENQUEUED, JobState.PROCESSING)
 
-class SqliteClaiming(Claiming):
-    """Differs because there is one writer at a time: a server without work looks first, and does not get in the way."""
+
+def _owner(request: ClaimRequest) -> dict[str, Any]:
+    """Parameters that say who takes them."""
+    return {"for_server": request.server_id, "for_server_name": request.server_name, "token": request.token}
+
+
+def _lines(request: ClaimRequest) -> list[dict[str, Any]]:
+    """Parameters for each line that a request is served from. Queue by queue, so that a long queue of others is never looked
+    through for the few jobs of ours behind it."""
+    parameters: dict[str, Any] = {"for_server": request.server_id, "limit": request.limit}
+    return [parameters | {"queue": queue} for queue in sorted(set(request.queues))] if request.queues else [parameters]
+
+
+class SqliteClaiming(StepwiseClaiming):
+    """Differs because there is one writer at a time: a server without work looks first, and does not get in the way. And all
+    jobs come in one row: at each row the driver lets other threads of Python go first."""
 
     looks_first: ClassVar[bool] = True
+
+    def _as_json(self, first: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+        return select(func.group_concat(claimed_as_json(first.subquery().c)))
 
 
 class PostgresqlClaiming(Claiming):
@@ -153,7 +197,7 @@ class PostgresqlClaiming(Claiming):
         # psycopg makes ids and moments by itself; that SQLAlchemy looks at all of them again takes as long once more.
         return typed if self.dialect.engine.dialect.driver == "psycopg" else typed.columns(*jobs.c)
 
-    def _take_first(self, connection: Connection, request: ClaimRequest) -> list[Job]:
+    def take_first(self, connection: Connection, request: ClaimRequest) -> list[Job]:
         parameters: dict[str, Any] = {
             "for_server": request.server_id,
             "for_server_name": request.server_name,
@@ -172,7 +216,7 @@ class PostgresqlClaiming(Claiming):
                 raise
         except NONSENSE:
             pass
-        return self._under_token_of(connection, request)  # they are taken, only that we could not read them
+        return self.under_token_of(connection, request)  # they are taken, only that we could not read them
 
 
 _CLAIM = """
@@ -220,4 +264,9 @@ _PICK_FROM_QUEUES = """
 
 def claiming(dialect: Dialect, counting: Counting) -> Claiming:
     """What claims jobs in this kind of database."""
-    return {"postgresql": PostgresqlClaiming, "sqlite": SqliteClaiming}.get(dialect.name, Claiming)(dialect, counting)
+    kinds: dict[str, Callable[[Dialect, Counting], Claiming]] = {
+        "sqlite": SqliteClaiming,
+        "postgresql": PostgresqlClaiming,
+        "mysql": StepwiseClaiming,
+    }
+    return kinds[dialect.name](dialect, counting)

@@ -37,11 +37,10 @@ def change_values(change: JobUpdate) -> dict[str, Any]:
     }
 
 
-def success_values(change: JobUpdate) -> tuple[str | None, ...]:
-    """The usual end of a run as the parameters of a statement of SQLite."""
-    at = time_as_text(change.at)
-    expires_at = None if change.expires_at is None else time_as_text(change.expires_at)
-    return at, change.result_json, expires_at, at, str(change.job_id)
+def success_values(change: JobUpdate) -> tuple[object, ...]:
+    """The usual end of a run, as SQLite and MySQL find it in JSON: the id, the token, since when, the result, until when."""
+    until = None if change.expires_at is None else time_as_text(change.expires_at)
+    return change.job_id, change.token, time_as_text(change.at), change.result_json, until
 
 
 class Success(msgspec.Struct, omit_defaults=True, gc=False):
