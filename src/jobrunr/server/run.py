@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from enum import Enum, auto
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -126,5 +125,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def outcome(job: Job, update: JobUpdate, final_failure: BaseException | None = None, retried: bool = False) -> Outcome:
     """An outcome; a failure with a retry is two changes of state."""
-    steps = (job.state, JobState.FAILED, update.state) if retried else (job.state, update.state)
-    return Outcome(job=job, update=update, changes=tuple(pairwise(steps)), final_failure=final_failure)
+    changes: tuple[tuple[JobState, JobState], ...] = ((job.state, update.state),)
+    if retried:
+        changes = (job.state, JobState.FAILED), (JobState.FAILED, update.state)
+    return Outcome(job=job, update=update, changes=changes, final_failure=final_failure)
