@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 from sqlalchemy import Connection, Executable, Select, bindparam, exists, func, select, update
 from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError
 
@@ -110,25 +110,27 @@ class StepwiseClaiming(Claiming):
         return first.with_only_columns(claimed_as_json(self.dialect.tables.jobs.c))
 
     def take_first(self, connection: Connection, request: ClaimRequest) -> list[Job]:
-        at = self.dialect.now(connection)
         try:
-            jobs = self._first_in_line(connection, request, at)
+            jobs = self._first_in_line(connection, request)
         except DBAPIError as error:
             if self.dialect.trouble(error) is not None or isinstance(error, ProgrammingError):
                 raise  # the database has a problem, or we have one, and not a row
         except NONSENSE:
             pass
         else:
-            self._take_these(connection, request, jobs, at)
+            at = self._take_these(connection, request, jobs)
+            for job in jobs:  # nobody has seen them yet
+                force_setattr(job, "state_at", at)
+                force_setattr(job, "started_at", at)
             return jobs
-        return self._take_with_care(connection, request, at)
+        return self._take_with_care(connection, request)
 
-    def _take_with_care(self, connection: Connection, request: ClaimRequest, at: datetime) -> list[Job]:
+    def _take_with_care(self, connection: Connection, request: ClaimRequest) -> list[Job]:
         """The same where a row holds nonsense: its job can only fail, but for that somebody has to have it."""
         statement = self._first_of_queue if request.queues else self._first
         found = [read_jobs(connection, self.dialect, statement, parameters) for parameters in _lines(request)]
         jobs = [job for line in found for job in line][: request.limit]
-        self._take_these(connection, request, jobs, at)
+        at = self._take_these(connection, request, jobs)
         return [
             replace(
                 job,
@@ -144,20 +146,23 @@ class StepwiseClaiming(Claiming):
             for job in jobs
         ]
 
-    def _first_in_line(self, connection: Connection, request: ClaimRequest, at: datetime) -> list[Job]:
+    def _first_in_line(self, connection: Connection, request: ClaimRequest) -> list[Job]:
+        """The jobs to be taken, as they will be then, but for the moments."""
         statement = self._first_of_queue_as_json if request.queues else self._first_as_json
-        claim = _owner(request) | {"moment": at.isoformat()}
-        found: list[Job] = []
+        owner, found = _owner(request), list[Job]()
         for parameters in _lines(request):
-            found += read_jobs_as_json(connection.execute(statement, claim | parameters).scalars())
+            found += read_jobs_as_json(connection.execute(statement, owner | parameters).scalars())
         if request.queues:
-            found.sort(key=lambda job: (-job.priority, job.enqueued_at, job.id))
+            found.sort(key=lambda job: (-job.priority, job.state_at, job.id))
         return found[: request.limit]
 
-    def _take_these(self, connection: Connection, request: ClaimRequest, jobs: list[Job], at: datetime) -> None:
+    def _take_these(self, connection: Connection, request: ClaimRequest, jobs: list[Job]) -> datetime:
+        """Write down that they are taken, and return since when: not before they were ENQUEUED, by the same clock."""
+        at = self.dialect.now(connection)
         if jobs:
             connection.execute(self._take, _owner(request) | {"ids": [job.id for job in jobs], "at": at})
             self._counting.moved(connection, len(jobs), JobState.ENQUEUED, JobState.PROCESSING)
+        return at
 
 
 def _owner(request: ClaimRequest) -> dict[str, Any]:

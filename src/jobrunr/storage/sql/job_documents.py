@@ -25,9 +25,8 @@ _OTHER_NAMES = {"labels": "labels_json", "result": "result_json", "extras": "ext
 
 
 def claimed_as_json(jobs: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[str]:
-    """A job as it will be when a claim has taken it; ``token``, ``moment`` (as text), ``for_server`` and ``for_server_name``
-    are parameters of that."""
-    moment = bindparam("moment", type_=String)
+    """A job as it will be when a claim has taken it, but for the moments; ``token``, ``for_server`` and ``for_server_name``
+    are parameters."""
     fields = {
         _OTHER_NAMES.get(name, name): _moment(column) if isinstance(column.type, UtcTime) else column
         for name, column in jobs.items()
@@ -39,8 +38,6 @@ def claimed_as_json(jobs: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[s
         "version": _one_more(jobs.version),
         "attempts": _one_more(jobs.attempts),
         "claim_token": bindparam("token", type_=Id),
-        "state_at": moment,
-        "started_at": moment,
         "server_id": bindparam("for_server", type_=Id),
         "server_name": bindparam("for_server_name", type_=String),
         "crashes": func.coalesce(jobs.crashes, 0),
