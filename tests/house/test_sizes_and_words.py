@@ -24,7 +24,7 @@ LONG_FUNCTIONS: dict[str, str] = {
     "server/background_job_server.py:BackgroundJobServer.__init__": "one line for each part",
     "storage/sql/firing.py:FiringTables.__init__": "one statement after the other",
     "storage/sql/migrations/versions/0001_jobs_and_servers.py:_create_jobs": "one line for each column",
-    "storage/sql/rows.py:to_job": "one line for each column",
+    "storage/sql/rows.py:job_of_typed": "one line for each column",
     "storage/sql/tables.py:Tables.__init__": "one line for each column",
     "storage/sql/updating.py:PostgresqlUpdating.__init__": "one statement that does everything",
 }

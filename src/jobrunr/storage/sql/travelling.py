@@ -15,8 +15,8 @@ from jobrunr.storage.sql.column_types import time_as_text
 
 
 def change_values(change: JobUpdate) -> dict[str, Any]:
-    """An update as the parameters of a statement. Success leaves the attempt in its columns; everything else has put it into
-    the past, and may begin a new one."""
+    """An update that is no success as the parameters of a statement: the attempt that ends has gone into the past, and a new
+    one may begin."""
     return {
         "job_id": change.job_id,
         "new_state": change.state.value,
@@ -80,8 +80,7 @@ def document(change: JobUpdate) -> dict[str, Any]:
     }
 
 
-def times_as_text(change: JobUpdate) -> dict[str, Any]:
-    """The moments of an update as MySQL reads them; and whether it is a success, as a number."""
+def times_as_text(change: JobUpdate) -> dict[str, str | None]:
+    """The moments of an update as MySQL reads them."""
     times = {"at": change.at, "run_at": change.run_at, "expires_at": change.expires_at}
-    texts = {name: None if time is None else time_as_text(time) for name, time in times.items()}
-    return texts | {"succeeded": int(change.state is JobState.SUCCEEDED)}
+    return {name: None if time is None else time_as_text(time) for name, time in times.items()}

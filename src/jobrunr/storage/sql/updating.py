@@ -42,7 +42,7 @@ class Updating(ABC):
         successes: list[JobUpdate] = []
         others: list[JobUpdate] = []
         for change in updates:
-            (successes if change.state is JobState.SUCCEEDED and change.token is not None else others).append(change)
+            (successes if change.state is JobState.SUCCEEDED else others).append(change)
         written = self.succeed(connection, successes) if successes else frozenset()
         return written | self.change(connection, others) if others else written
 
@@ -114,22 +114,7 @@ class SqliteUpdating(StepwiseUpdating):
     other threads of Python go first at each row that it writes."""
 
     def __init__(self, dialect: Dialect, counting: Counting) -> None:
-        super().__init__(
-            dialect,
-            counting,
-            """
-            UPDATE {jobs}
-            SET state = 'SUCCEEDED', version = version + 1, state_at = done.at, result = done.result,
-                expires_at = done.expires_at, finished_at = done.at, crashes = NULL
-            FROM (
-                SELECT json_extract(value, '$[0]') AS job_id, json_extract(value, '$[1]') AS token,
-                       json_extract(value, '$[2]') AS at, json_extract(value, '$[3]') AS result,
-                       json_extract(value, '$[4]') AS expires_at
-                FROM json_each(:changes)
-            ) AS done
-            WHERE id = done.job_id AND state = 'PROCESSING' AND claim_token = done.token
-        """,
-        )
+        super().__init__(dialect, counting, _SUCCEED_ON_SQLITE)
         jobs = dialect.tables.jobs
         self._change = (
             update(jobs)
@@ -161,6 +146,20 @@ class SqliteUpdating(StepwiseUpdating):
         connection.execute(self._change, [change_values(change) for change in changes])
 
 
+_SUCCEED_ON_SQLITE = """
+    UPDATE {jobs}
+    SET state = 'SUCCEEDED', version = version + 1, state_at = done.at, result = done.result,
+        expires_at = done.expires_at, finished_at = done.at, crashes = NULL
+    FROM (
+        SELECT json_extract(value, '$[0]') AS job_id, json_extract(value, '$[1]') AS token,
+               json_extract(value, '$[2]') AS at, json_extract(value, '$[3]') AS result,
+               json_extract(value, '$[4]') AS expires_at
+        FROM json_each(:changes)
+    ) AS done
+    WHERE id = done.job_id AND state = 'PROCESSING' AND claim_token = done.token
+"""
+
+
 class PostgresqlUpdating(Updating):
     """Differs because PostgreSQL can lock, write, count and answer in one statement."""
 
@@ -169,7 +168,7 @@ class PostgresqlUpdating(Updating):
         self._change = dialect.statement(
             """
             WITH held AS (
-                SELECT wanted.*, wanted.state = 'SUCCEEDED' AS succeeded, job.state AS old
+                SELECT wanted.*, job.state AS old
                 FROM ROWS FROM (
                     json_to_recordset(CAST(:changes AS json)) AS (
                         id uuid, token uuid, version int, kept_token uuid, state text, at timestamptz, run_at timestamptz,
@@ -189,19 +188,17 @@ class PostgresqlUpdating(Updating):
                     state_at = held.at,
                     result = held.result,
                     expires_at = held.expires_at,
-                    -- Success leaves the attempt in its columns; everything else has put it into the past.
-                    finished_at = CASE WHEN succeeded THEN held.at END,
                     claim_token = held.kept_token,
                     attempts = held.attempts,
                     failures = held.failures,
                     run_at = held.run_at,
                     reason = held.reason,
-                    scheduled_at = CASE WHEN succeeded THEN job.scheduled_at
-                                        WHEN held.state = 'SCHEDULED' THEN held.at END,
-                    enqueued_at = CASE WHEN succeeded THEN job.enqueued_at
-                                       WHEN held.state = 'ENQUEUED' THEN held.at END,
-                    started_at = CASE WHEN succeeded THEN job.started_at END,
-                    server_id = CASE WHEN succeeded THEN job.server_id END,
+                    -- The attempt that ends has gone into the past, and a new one may begin.
+                    scheduled_at = CASE held.state WHEN 'SCHEDULED' THEN held.at END,
+                    enqueued_at = CASE held.state WHEN 'ENQUEUED' THEN held.at END,
+                    started_at = NULL,
+                    finished_at = NULL,
+                    server_id = NULL,
                     past = job.past || held.past,
                     actor = held.actor,
                     fingerprint = coalesce(held.fingerprint, job.fingerprint),
@@ -215,7 +212,6 @@ class PostgresqlUpdating(Updating):
                 FROM (
                     SELECT old, -1 FROM changed
                     UNION ALL SELECT new, 1 FROM changed
-                    UNION ALL SELECT '{successes}', 1 FROM changed WHERE new = 'SUCCEEDED'
                     UNION ALL SELECT '{failures}', 1 FROM changed WHERE fingerprint IS NOT NULL
                 ) AS move (state, amount)
                 GROUP BY state
@@ -223,7 +219,6 @@ class PostgresqlUpdating(Updating):
             )
             SELECT {answer} FROM changed
         """,
-            successes=SUCCESSES,
             failures=FAILURES,
             answer=_ANSWER,
         )
@@ -292,22 +287,7 @@ class MysqlUpdating(StepwiseUpdating):
     one JSON document."""
 
     def __init__(self, dialect: Dialect, counting: Counting) -> None:
-        super().__init__(
-            dialect,
-            counting,
-            """
-            UPDATE JSON_TABLE(:changes, '$[*]' COLUMNS (
-                id CHAR(36) CHARACTER SET ascii PATH '$[0]', token CHAR(36) CHARACTER SET ascii PATH '$[1]',
-                at DATETIME(6) PATH '$[2]', result LONGTEXT CHARACTER SET utf8mb4 PATH '$[3]',
-                expires_at DATETIME(6) PATH '$[4]'
-            )) AS done
-            -- Otherwise the optimizer may begin with all jobs in PROCESSING, again for each change.
-            STRAIGHT_JOIN {jobs} AS job ON job.id = done.id
-            SET job.state = 'SUCCEEDED', job.version = job.version + 1, job.state_at = done.at, job.result = done.result,
-                job.expires_at = done.expires_at, job.finished_at = done.at, job.crashes = NULL
-            WHERE job.state = 'PROCESSING' AND job.claim_token = done.token
-        """,
-        )
+        super().__init__(dialect, counting, _SUCCEED_ON_MYSQL)
         self._change_all = dialect.statement("""
             UPDATE JSON_TABLE(:changes, '$[*]' COLUMNS (
                 id CHAR(36) CHARACTER SET ascii PATH '$.id', kept_token CHAR(36) PATH '$.kept_token',
@@ -318,7 +298,7 @@ class MysqlUpdating(StepwiseUpdating):
                 past LONGTEXT CHARACTER SET utf8mb4 PATH '$.past',
                 actor VARCHAR(255) CHARACTER SET utf8mb4 PATH '$.actor',
                 attempts INT PATH '$.attempts', failures INT PATH '$.failures', expires_at DATETIME(6) PATH '$.expires_at',
-                fingerprint VARCHAR(16) PATH '$.fingerprint', crashes INT PATH '$.crashes', succeeded INT PATH '$.succeeded'
+                fingerprint VARCHAR(16) PATH '$.fingerprint', crashes INT PATH '$.crashes'
             )) AS wanted
             JOIN {jobs} AS job ON job.id = wanted.id
             SET job.state = wanted.state,
@@ -331,12 +311,12 @@ class MysqlUpdating(StepwiseUpdating):
                 job.failures = wanted.failures,
                 job.run_at = wanted.run_at,
                 job.reason = wanted.reason,
-                -- Success leaves the attempt in its columns; everything else has put it into the past.
-                job.finished_at = IF(succeeded, wanted.at, NULL),
-                job.scheduled_at = IF(succeeded, job.scheduled_at, IF(wanted.state = 'SCHEDULED', wanted.at, NULL)),
-                job.enqueued_at = IF(succeeded, job.enqueued_at, IF(wanted.state = 'ENQUEUED', wanted.at, NULL)),
-                job.started_at = IF(succeeded, job.started_at, NULL),
-                job.server_id = IF(succeeded, job.server_id, NULL),
+                -- The attempt that ends has gone into the past, and a new one may begin.
+                job.scheduled_at = IF(wanted.state = 'SCHEDULED', wanted.at, NULL),
+                job.enqueued_at = IF(wanted.state = 'ENQUEUED', wanted.at, NULL),
+                job.started_at = NULL,
+                job.finished_at = NULL,
+                job.server_id = NULL,
                 job.past = CONCAT(job.past, wanted.past),
                 job.actor = wanted.actor,
                 job.fingerprint = COALESCE(wanted.fingerprint, job.fingerprint),
@@ -346,6 +326,20 @@ class MysqlUpdating(StepwiseUpdating):
     def write(self, connection: Connection, changes: list[JobUpdate]) -> None:
         documents = [document(change) | times_as_text(change) for change in changes]
         connection.execute(self._change_all, {"changes": msgspec.json.encode(documents).decode()})
+
+
+_SUCCEED_ON_MYSQL = """
+    UPDATE JSON_TABLE(:changes, '$[*]' COLUMNS (
+        id CHAR(36) CHARACTER SET ascii PATH '$[0]', token CHAR(36) CHARACTER SET ascii PATH '$[1]',
+        at DATETIME(6) PATH '$[2]', result LONGTEXT CHARACTER SET utf8mb4 PATH '$[3]',
+        expires_at DATETIME(6) PATH '$[4]'
+    )) AS done
+    -- Otherwise the optimizer may begin with all jobs in PROCESSING, again for each change.
+    STRAIGHT_JOIN {jobs} AS job ON job.id = done.id
+    SET job.state = 'SUCCEEDED', job.version = job.version + 1, job.state_at = done.at, job.result = done.result,
+        job.expires_at = done.expires_at, job.finished_at = done.at, job.crashes = NULL
+    WHERE job.state = 'PROCESSING' AND job.claim_token = done.token
+"""
 
 
 def updating(dialect: Dialect, counting: Counting) -> Updating:
