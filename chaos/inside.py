@@ -14,12 +14,14 @@ from datetime import timedelta
 from typing import Any
 
 from msgspec.structs import replace
+from sqlalchemy import Connection
 
-from jobrunr import JobRunr, JobState
+from jobrunr import JobRunr
 from jobrunr.errors import StorageUnavailableError
 from jobrunr.jobs import JobUpdate
 from jobrunr.server_record import ServerRecord
 from jobrunr.storage.contract import StorageProvider
+from jobrunr.storage.sql.updating import PostgresqlUpdating
 
 POINT = "JOBRUNR_TEST_POINT"
 """The environment variable that names a point and what happens there, once: ``after claim: kill``. A point is before or
@@ -132,20 +134,15 @@ def _under_present_token(provider: StorageProvider, update: JobUpdate) -> JobUpd
     return replace(update, token=job.claim_token)
 
 
-def _no_owner(provider: StorageProvider) -> None:
-    """A success is written whatever the job is doing by now."""
+def _no_owner(_: StorageProvider) -> None:
+    """A success is written on PostgreSQL whatever the job is doing by now."""
 
-    def careless(updates: Sequence[JobUpdate]) -> Any:
-        return update([_unguarded(provider, each) for each in updates])
+    def careless(self: PostgresqlUpdating, connection: Connection, updates: Sequence[JobUpdate]) -> Any:
+        hand_over = self.dialect.statement("UPDATE {jobs} SET state = 'PROCESSING', claim_token = :token WHERE id = :job_id")
+        connection.execute(hand_over, [{"job_id": each.job_id, "token": each.token} for each in updates])
+        return succeed(self, connection, updates)
 
-    update = _replace(provider, "update", careless)
-
-
-def _unguarded(provider: StorageProvider, update: JobUpdate) -> JobUpdate:
-    job = provider.get(update.job_id)
-    if update.state is not JobState.SUCCEEDED or job is None:
-        return update
-    return replace(update, token=None, version=job.version)
+    succeed = _replace(PostgresqlUpdating, "succeed", careless)
 
 
 def _own_clock(provider: StorageProvider) -> None:
@@ -193,7 +190,9 @@ def _everybody_master(provider: StorageProvider) -> None:
     heartbeat = _replace(provider, "heartbeat", first_at_heartbeat)
 
 
-def _replace(provider: StorageProvider, verb: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def _replace(
+    provider: StorageProvider | type[PostgresqlUpdating], verb: str, function: Callable[..., Any]
+) -> Callable[..., Any]:
     """Put a function in place of a method. Returns what was there."""
     original: Callable[..., Any] = getattr(provider, verb)
     setattr(provider, verb, function)

@@ -313,7 +313,7 @@ class JobUpdate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A change to write for one job, if and only if it is still as we read it. Made by `jobrunr.transitions` alone.
 
     Guarded by `token` (the owner's writes, and rescue: the job must be PROCESSING under this token) or by `version`
-    (what people do).
+    (what people do). A success always comes from the owner.
     """
 
     job_id: JobId
