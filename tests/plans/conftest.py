@@ -8,8 +8,15 @@ import pytest
 from sqlalchemy import URL
 
 from jobrunr.storage.sql import SqlStorageProvider
-from tests.plans.explaining import OnPostgresql, OnPostgresqlInABurst, OnPostgresqlInTheFirstBurst, OnSqlite, Plans
-from tests.storage.conftest import DROP_POSTGRESQL, POSTGRESQL, new_database
+from tests.plans.explaining import (
+    OnMariadb,
+    OnPostgresql,
+    OnPostgresqlInABurst,
+    OnPostgresqlInTheFirstBurst,
+    OnSqlite,
+    Plans,
+)
+from tests.storage.conftest import DROP_MARIADB, DROP_POSTGRESQL, MARIADB, POSTGRESQL, new_database
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +30,13 @@ def burst(request: pytest.FixtureRequest) -> Iterator[Plans]:
     with new_database(POSTGRESQL, DROP_POSTGRESQL) as url, SqlStorageProvider(url) as storage:
         storage.set_up()
         yield request.param(storage)
+
+
+@pytest.fixture
+def on_mariadb() -> Iterator[Plans]:
+    with new_database(MARIADB, DROP_MARIADB) as url, SqlStorageProvider(url) as storage:
+        storage.set_up()
+        yield OnMariadb(storage)
 
 
 @pytest.fixture(scope="module")

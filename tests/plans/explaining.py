@@ -23,7 +23,7 @@ COLUMNS = """
     created_at, state_at, run_at, enqueued_at, server_id, expires_at, past
 """
 VALUES = """
-    '{state}', 1, 'shop.mail:send', '{{}}', 'send', 'queue-' || (n % 5), n % 3, 10, 0, 0, at, at, at, at,
+    '{state}', 1, 'shop.mail:send', '{{}}', 'send', {queue}, n % 3, 10, 0, 0, at, at, at, at,
     CASE WHEN '{state}' = 'PROCESSING' THEN {id} END, CASE n % 50 WHEN 0 THEN at END, ''
 """
 
@@ -47,6 +47,7 @@ class Plans(ABC):
     numbered: ClassVar[str]
     """The numbers 1 to {count} as ``n``, and moments around the present as ``at``."""
     new_id: ClassVar[str]
+    queue: ClassVar[str] = "'queue-' || (n % 5)"
     analyzes: ClassVar[bool]
     """Whether the database collects statistics on its own."""
 
@@ -65,7 +66,7 @@ class Plans(ABC):
     def insert(self, jobs: dict[JobState, int]) -> None:
         """Make so many of each state."""
         for state, count in jobs.items():
-            values = VALUES.format(state=state, id=self.new_id)
+            values = VALUES.format(state=state, id=self.new_id, queue=self.queue)
             numbered = self.numbered.format(count=count)
             self.do(f"INSERT INTO jobrunr_jobs ({COLUMNS}) SELECT {self.new_id}, {values} FROM {numbered}")
 
@@ -117,6 +118,7 @@ class OnPostgresql(Plans):
             if "Index Name" in node and "jobs" in node["Index Name"]:
                 plan.indexes.add(node["Index Name"].removeprefix("jobrunr_"))
             plan.goes_through_the_table |= node["Node Type"] == "Seq Scan" and node["Relation Name"] == "jobrunr_jobs"
+            plan.goes_through_the_table |= node.get("Index Name") == "jobrunr_jobs_pkey" and "Index Cond" not in node
             plan.sorts_many |= node["Node Type"] == "Sort" and node["Plan Rows"] > 1000
             plan.sorts_jobs |= node["Node Type"] == "Sort" and _reads_jobs(node)
 
@@ -182,6 +184,25 @@ class OnSqlite(Plans):
                 plan.indexes.add(index[1].replace("sqlite_autoindex_jobrunr_jobs_1", "jobs_pkey").removeprefix("jobrunr_"))
             plan.goes_through_the_table |= re.search(r"SCAN jobrunr_jobs(?! USING)", step) is not None
             plan.sorts_many |= "USE TEMP B-TREE FOR ORDER BY" in step
+
+
+class OnMariadb(Plans):
+    analyzes = False
+    new_id = "uuid()"
+    queue = "concat('queue-', n % 5)"
+    numbered = (
+        "(SELECT seq AS n, utc_timestamp(6) + INTERVAL seq - {count} / 2 SECOND AS at FROM seq_1_to_{count}) AS numbered"
+    )
+
+    def fill(self) -> None:
+        self.insert({JobState.SUCCEEDED: 30_000, JobState.ENQUEUED: 2_000})
+        self.do("ANALYZE TABLE jobrunr_jobs")
+
+    def explain(self, connection: Connection, statement: str, parameters: Any, plan: Plan) -> None:
+        for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).mappings():
+            if row["table"] in {"job", "jobrunr_jobs"}:
+                plan.indexes.add(str(row["key"]).replace("PRIMARY", "jobs_pkey").removeprefix("jobrunr_"))
+                plan.goes_through_the_table |= row["type"] in {"ALL", "index"}
 
 
 def _reads_jobs(node: dict[str, Any]) -> bool:

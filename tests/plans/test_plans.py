@@ -129,6 +129,17 @@ def test_ends_of_jobs_are_written_by_id_in_a_burst_that_the_database_does_not_kn
     assert not plan.goes_through_the_table
 
 
+@pytest.mark.parametrize("end", [succeeds, fails])
+def test_ends_of_jobs_are_written_by_id_on_mariadb(end: Callable[[Job, datetime], JobUpdate], on_mariadb: Plans) -> None:
+    server = announced(on_mariadb.storage)
+    ends = [end(job, on_mariadb.storage.now()) for job in on_mariadb.caller.claim(server.id, server.name, 10)]
+
+    plan = on_mariadb.of(lambda storage: storage.update(ends))
+
+    assert plan.indexes == {"jobs_pkey"}
+    assert not plan.goes_through_the_table
+
+
 def test_orphans_are_found_among_the_jobs_that_run(plans: Plans) -> None:
     plan = plans.of(lambda storage: storage.orphans(50))
 

@@ -14,12 +14,13 @@ from jobrunr import transitions
 from jobrunr.jobs import JobExtras
 from jobrunr.storage.contract import StorageProvider
 from jobrunr.storage.sql import SqlStorageProvider
+from jobrunr.storage.sql.job_documents import FIELD_NAMES
 from jobrunr.testing.clock import TestClock
 from jobrunr.testing.contract import StorageContract
 from jobrunr.testing.contract.base import Contract
 from jobrunr.testing.factories import a_job, announced, failed, written
 
-COLUMNS = {"labels_json": "labels", "extras_json": "extras", "by": "actor"}
+COLUMNS = {field: column for column, field in FIELD_NAMES.items()}
 """Columns that have another name than the field they hold."""
 
 

@@ -126,7 +126,10 @@ class StepwiseClaiming(Claiming):
         return self._take_with_care(connection, request)
 
     def _take_with_care(self, connection: Connection, request: ClaimRequest) -> list[Job]:
-        """The same where a row holds nonsense: its job can only fail, but for that somebody has to have it."""
+        """The same where a row holds nonsense: its job can only fail, but for that somebody has to have it.
+
+        What a claim changes is said here again, since `claimed_as_json` makes nonsense unreadable, and not whole.
+        """
         statement = self._first_of_queue if request.queues else self._first
         found = [read_jobs(connection, self.dialect, statement, parameters) for parameters in _lines(request)]
         jobs = [job for line in found for job in line][: request.limit]

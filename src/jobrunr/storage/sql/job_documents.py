@@ -12,25 +12,27 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import ColumnElement, String, bindparam, case, func, type_coerce
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql import ColumnCollection
 
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job
 from jobrunr.states import JobState
 from jobrunr.storage.sql.column_types import Id, UtcTime
 
-_ELSEWHERE = frozenset({"target", "arguments"})
-_OTHER_NAMES = {"labels": "labels_json", "result": "result_json", "extras": "extras_json", "actor": "by"}
-"""Fields that are not called as their columns are."""
+FIELD_NAMES = {"labels": "labels_json", "result": "result_json", "extras": "extras_json", "actor": "by"}
+"""What columns are called in a job, where it is something else."""
+
+_IN_DETAILS = frozenset({"target", "arguments"})
+"""Columns that a job keeps in a field of its own."""
 
 
-def claimed_as_json(jobs: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[str]:
+def claimed_as_json(jobs: ColumnCollection[str, Any]) -> ColumnElement[str]:
     """A job as it will be when a claim has taken it, but for the moments; ``token``, ``for_server`` and ``for_server_name``
     are parameters."""
     fields = {
-        _OTHER_NAMES.get(name, name): _moment(column) if isinstance(column.type, UtcTime) else column
+        FIELD_NAMES.get(name, name): _moment(column) if isinstance(column.type, UtcTime) else column
         for name, column in jobs.items()
-        if name not in _ELSEWHERE
+        if name not in _IN_DETAILS
     }
     fields |= {
         "details": func.json_object("target", jobs.target, "arguments", jobs.arguments),

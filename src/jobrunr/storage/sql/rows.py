@@ -26,7 +26,7 @@ from jobrunr.storage.sql.dialects.base import Dialect
 
 _log = logging.getLogger("jobrunr.storage")
 
-_TEXT, _NUMBER = {str}, {int}
+_TEXT, _TEXT_OR_NOTHING, _NUMBER = {str}, {str, type(None)}, {int}
 _STATES = {state.value: state for state in JobState}
 
 
@@ -36,21 +36,19 @@ def to_job(row: Sequence[Any], unreadable: str | None = None) -> Job:
     Raises:
         ValueError, TypeError, KeyError, AttributeError, OverflowError: a column holds something that we never write.
     """
-    (
-        _, _, version, _, target, arguments, name, queue, priority, labels, retries, attempts, failures, _, _, _, _, _, _, _,
-        reason, _, server_name, recurring_job_id, result, _, extras, past, actor, fingerprint, crashes, _,
-    ) = row  # fmt: skip
-    if {type(target), type(arguments), type(name), type(queue), type(past)} != _TEXT:
+    job = job_of_typed(row, unreadable)
+    if {type(job.details.target), type(job.details.arguments), type(job.name), type(job.queue), type(job.past)} != _TEXT:
         raise TypeError("target, arguments, name, queue and past are text")
-    if bytes in {type(labels), type(reason), type(server_name), type(recurring_job_id), type(result), type(extras)}:
-        raise TypeError("labels, reason, server_name, recurring_job_id, result and extras are text, if anything")
-    if bytes in {type(actor), type(fingerprint)}:
-        raise TypeError("actor and fingerprint are text, if anything")
-    if {type(version), type(priority), type(retries), type(attempts), type(failures)} != _NUMBER:
+    texts = job.labels_json, job.reason, job.server_name, job.recurring_job_id, job.result_json, job.extras_json
+    if not {*map(type, texts), type(job.by), type(job.fingerprint)} <= _TEXT_OR_NOTHING:
+        raise TypeError(
+            "labels, reason, server_name, recurring_job_id, result, extras, actor and fingerprint are text, if anything"
+        )
+    if {type(job.version), type(job.priority), type(job.retries), type(job.attempts), type(job.failures)} != _NUMBER:
         raise TypeError("version, priority, retries, attempts and failures are whole numbers")
-    if crashes is not None and type(crashes) is not int:
+    if type(job.crashes) is not int:
         raise TypeError("crashes is a whole number, if anything")
-    return job_of_typed(row, unreadable)
+    return job
 
 
 def job_of_typed(row: Sequence[Any], unreadable: str | None = None) -> Job:
@@ -94,7 +92,7 @@ def job_of_typed(row: Sequence[Any], unreadable: str | None = None) -> Job:
         expires_at=expires_at,
         extras_json=extras,
         fingerprint=fingerprint,
-        crashes=crashes or 0,
+        crashes=0 if crashes is None else crashes,
         begun_token=begun_token,
         past=past,
         unreadable=unreadable,

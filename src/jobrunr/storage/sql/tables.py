@@ -166,7 +166,7 @@ class Tables:
         return Table(self.name(noun), self.metadata, *columns, **TABLE_OPTIONS)
 
     def _jobs(self) -> Table:
-        # The order of the columns is the order in which `rows.to_job` takes them.
+        # The order of the columns is the order in which `rows.job_of_typed` takes them.
         return self._table(
             "jobs",
             Column("id", Id, primary_key=True),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -99,6 +98,7 @@ class PostgresqlDialect(Dialect):
             return Dialect.engines_for_servers(engine)  # of other drivers we cannot tell who is pooled
         claims = engine_for_servers(engine, KEPT_FOR_CLAIMS)
         event.listen(claims.pool, "connect", _plan_once)
+        event.listen(claims.pool, "connect", _answer_in_binary)
         return engine_for_servers(engine, KEPT - KEPT_FOR_CLAIMS), claims
 
     @classmethod
@@ -309,15 +309,12 @@ def _giving_up_unanswered(connection: Connection) -> Iterator[None]:
 
 
 def _plan_once(driver: Any, record: object) -> None:
-    """Have each statement planned once for a connection, always by the indexes that are there for it; and have answers come
-    in binary, which is read in half the time.
+    """Have each statement planned once for a connection, always by the indexes that are there for it.
 
     Planning takes longer than claiming a job. The plan is good for tables of any size, because it does not depend on what
     PostgreSQL has noticed of them: as long as it does not know how many jobs are waiting by now, it would rather collect and
     sort all of them, for each claim anew, than read the first ones by the index that has them in order.
     """
-    if driver.cursor_factory is sys.modules["psycopg"].Cursor:  # others may have no such protocol
-        driver.cursor_factory = _in_binary
     try:
         if not is_pooled(driver):
             for setting in _NOT_FOR_CLAIMS:
@@ -332,10 +329,17 @@ def _plan_once(driver: Any, record: object) -> None:
         raise
 
 
-def _in_binary(driver: Any, **options: Any) -> Any:
-    cursor = sys.modules["psycopg"].Cursor(driver, **options)
-    cursor.format = _BINARY
-    return cursor
+def _answer_in_binary(driver: Any, record: object) -> None:
+    """Have answers come in a form that is read in half the time."""
+    from psycopg import Cursor  # noqa: PLC0415 - an optional driver
+
+    def in_binary(driver: Any, **options: Any) -> Any:
+        cursor: Any = Cursor(driver, **options)
+        cursor.format = _BINARY
+        return cursor
+
+    if driver.cursor_factory is Cursor:  # others, those that put values into the text for one, may not know that form
+        driver.cursor_factory = in_binary
 
 
 def _connect_args(url: URL, timeout: timedelta | None) -> dict[str, Any]:
