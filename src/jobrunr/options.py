@@ -167,6 +167,10 @@ _RECURRING_RULES: tuple[Rule, ...] = (
 )
 
 
+NO_OPTIONS = JobOptions()
+"""Nothing is said."""
+
+
 def read_timeout(timeout: timedelta | float | str | None) -> timedelta | None:
     """A time limit, as people write it.
 
@@ -197,7 +201,7 @@ def put_options(function: object, options: JobOptions) -> None:
     if isinstance(function, staticmethod | classmethod):
         function = function.__func__
     try:
-        setattr(function, _OPTIONS_ATTRIBUTE, options.over(options_of(function) or JobOptions()))
+        setattr(function, _OPTIONS_ATTRIBUTE, options.over(options_of(function) or NO_OPTIONS))
         if callable(function):
             return
     except (AttributeError, TypeError):  # written in C, bound, or no function at all

@@ -326,4 +326,12 @@ _SHOWN = 20
 _reprs = reprlib.Repr()
 _reprs.maxstring = _reprs.maxother = _reprs.maxlong = 40
 _reprs.maxlevel = 2
-_short = _reprs.repr
+
+
+def _short(value: Any) -> str:
+    """A value as Python shows it, with what is long left out."""
+    if type(value) is int or (type(value) is str and len(value) < _reprs.maxstring):
+        text = repr(value)  # which is all of it, usually; `reprlib` takes five times as long to find out
+        if len(text) <= _reprs.maxstring:
+            return text
+    return _reprs.repr(value)

@@ -15,7 +15,7 @@ from jobrunr.jobs import MAX_LABEL_LENGTH, MAX_NAME_LENGTH, NO_EXTRAS, CarbonWin
 from jobrunr.json_values import NotStorableError, to_strict_json
 from jobrunr.lambda_call import is_lambda, unfold
 from jobrunr.log_context import current_log_context
-from jobrunr.options import JobOptions
+from jobrunr.options import NO_OPTIONS, JobOptions
 from jobrunr.recurring_job import JobTemplate
 from jobrunr.registry import JobRegistry, Runnable
 from jobrunr.retries import FixedDelays, class_name, write_policy
@@ -28,7 +28,6 @@ from jobrunr.texts import storable
 MAX_LOG_CONTEXT_SIZE = 2**14
 """Bytes of JSON."""
 
-_NO_OPTIONS = JobOptions()
 _NO_ID = JobId(int=0)
 
 
@@ -45,6 +44,8 @@ class JobBuilder:
         self._registry = registry
         self._settings = settings
         self._filters = filters
+        self._usual: dict[Runnable, JobDraft] = {}
+        """For calls without options: to make one takes a quarter of the time in which a job is made."""
 
     def draft(self, function: Callable[..., Any], options: JobOptions) -> JobDraft:
         """What is the same for all jobs that one call makes.
@@ -58,7 +59,12 @@ class JobBuilder:
 
     def draft_of(self, runnable: Runnable, options: JobOptions) -> JobDraft:
         """The same for a function that was found already."""
-        return JobDraft(runnable, options, self._settings, self._filters)
+        if options is not NO_OPTIONS:
+            return JobDraft(runnable, options, self._settings, self._filters)
+        draft = self._usual.get(runnable)
+        if draft is None:
+            draft = self._usual[runnable] = JobDraft(runnable, options, self._settings, self._filters)
+        return draft
 
     def call(
         self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: JobOptions
@@ -120,7 +126,7 @@ class JobDraft:
     """A job without its arguments."""
 
     def __init__(self, runnable: Runnable, call: JobOptions, settings: Settings, filters: JobFilters) -> None:
-        options = call.over(runnable.options or _NO_OPTIONS)
+        options = call.over(runnable.options or NO_OPTIONS)
         self._runnable = runnable
         self._max_arguments_size = settings.max_arguments_size
         self._name = options.name

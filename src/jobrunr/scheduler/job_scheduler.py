@@ -16,7 +16,7 @@ from jobrunr.errors import OptionError
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
 from jobrunr.jobs import Execution, NewJob
-from jobrunr.options import JobOptions, RecurringOptions, read_timeout
+from jobrunr.options import NO_OPTIONS, JobOptions, RecurringOptions, read_timeout
 from jobrunr.recurring_job import Misfire
 from jobrunr.retries import RetryPolicy
 from jobrunr.scheduler.bulk import CHUNK, BulkWriter
@@ -70,7 +70,7 @@ class JobScheduler(JobSteering):
         self.recurring = recurring
         """Looks at recurring jobs, and steers them."""
         self._has_forecast = has_forecast
-        self._options = JobOptions()
+        self._options = NO_OPTIONS
         self._recurring_options = RecurringOptions()
         self._is_bound = False
 

@@ -26,7 +26,7 @@ from jobrunr.errors import (
 from jobrunr.filters import JobFilters
 from jobrunr.ids import JobId
 from jobrunr.jobs import Job, JobUpdate
-from jobrunr.options import JobOptions, RecurringOptions
+from jobrunr.options import NO_OPTIONS, RecurringOptions
 from jobrunr.recurring_job import Firing, JobTemplate, Misfire, RecurringJob, RecurringRun
 from jobrunr.registry import JobRegistry
 from jobrunr.scheduler.job_builder import JobBuilder
@@ -270,7 +270,7 @@ class RecurringJobs:
                 together than its window is long.
         """
         for declared in declarations():
-            template = self._builder.draft_of(self._registry.resolve(declared.target), JobOptions()).template((), {})
+            template = self._builder.draft_of(self._registry.resolve(declared.target), NO_OPTIONS).template((), {})
             try:
                 self._register(declared.id, template, declared.schedule, declared.options, is_declared=True)
             except NoRunError as over:

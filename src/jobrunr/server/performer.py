@@ -28,7 +28,7 @@ from jobrunr.filters import JobFilters
 from jobrunr.history import ExceptionRecord
 from jobrunr.jobs import Job, JobExtras
 from jobrunr.log_context import enter_log_context
-from jobrunr.options import JobOptions
+from jobrunr.options import NO_OPTIONS
 from jobrunr.registry import JobActivator, JobRegistry, Runnable
 from jobrunr.retries import (
     GiveUp,
@@ -63,8 +63,6 @@ from jobrunr.transitions import (
 from jobrunr.unknown_jobs import decide_about_unknown
 
 _log = logging.getLogger("jobrunr.server")
-
-_NO_OPTIONS = JobOptions()
 
 
 class Performer:
@@ -328,7 +326,7 @@ class Performer:
 
     def _by_policy(self, job: Job, runnable: Runnable | None, error: BaseException) -> RetryDecision:
         """By the policy and the rules of the call, then of the decorator, then of the application."""
-        declared = (runnable.options if runnable else None) or _NO_OPTIONS
+        declared = (runnable.options if runnable else None) or NO_OPTIONS
         extras = _extras_or_none(job)
         policy = read_policy(extras.retry) if extras.retry else declared.retry or self._retry
         rules = RetryRules(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from functools import cached_property
+from types import TracebackType
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -125,10 +126,8 @@ class PostgresqlDialect(Dialect):
         # Differs because a statement alone is a transaction here; BEGIN and COMMIT around it are two round trips more.
         return engine.execution_options(isolation_level="AUTOCOMMIT")
 
-    @contextmanager
-    def reading(self, engine: Engine) -> Iterator[Connection]:
-        with engine.connect() as connection, _giving_up_unanswered(connection):
-            yield connection
+    def reading(self, engine: Engine) -> AbstractContextManager[Connection]:
+        return _Answered(engine.connect())
 
     @contextmanager
     def writing(self, engine: Engine) -> Iterator[Connection]:
@@ -176,7 +175,7 @@ class PostgresqlDialect(Dialect):
     @contextmanager
     def lending(self) -> Iterator[Connection]:
         lent = self.lent.connect().execution_options(isolation_level="READ COMMITTED")
-        with lent as connection, _giving_up_unanswered(connection), connection.begin():
+        with _Answered(lent) as connection, connection.begin():
             yield connection
 
     def writing_once(self, engine: Engine) -> AbstractContextManager[Connection]:
@@ -294,18 +293,29 @@ class PostgresqlDialect(Dialect):
 _STATE_OF_SERVER = text("SELECT pg_is_in_recovery(), current_setting('server_encoding')")
 
 
-@contextmanager
-def _giving_up_unanswered(connection: Connection) -> Iterator[None]:
-    """Give up a connection with an answer on its way that nobody read, because the system let nobody wait for it: there can
-    be no more questions on it. To SQLAlchemy, what did not come from the driver says nothing about the connection."""
-    try:
-        yield
-    except BaseException:
-        if not connection.invalidated:
+class _Answered:
+    """A connection for a block. One that is left by an exception, with an answer on its way that nobody read because the
+    system let nobody wait for it, is given up: there can be no more questions on it. To SQLAlchemy, what did not come from
+    the driver says nothing about the connection.
+
+    A class, because each call to the database passes here, and a generator takes longer.
+    """
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> Connection:
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        connection = self._connection
+        if error is not None and not connection.invalidated:
             driver: Any = connection.connection.dbapi_connection
             if getattr(getattr(driver, "info", None), "transaction_status", None) == _ACTIVE:
                 connection.invalidate()
-        raise
+        connection.close()
 
 
 def _plan_once(driver: Any, record: object) -> None:
