@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy import URL, Connection
 
 from jobrunr.storage.contract import Listener
 from jobrunr.storage.sql import SqlStorageProvider
+from jobrunr.storage.sql.dialects.postgresql import PostgresqlDialect
 from jobrunr.storage.sql.waking import PollingWatcher
 from jobrunr.testing.factories import a_job, announced, enqueued
 from jobrunr.transitions import succeed
@@ -74,6 +76,12 @@ def enqueue_and_exit(url: str) -> None:
     enqueued(with_connections_left_open)
 
 
+def until_it_waits(condition: Any) -> None:
+    """Return when a thread waits for a condition."""
+    while not condition._waiters:
+        time.sleep(0.001)
+
+
 class TestFromElsewhere:
     def test_a_job_enqueued_elsewhere_wakes(self, storage: SqlStorageProvider, elsewhere: SqlStorageProvider) -> None:
         with closing(watching(storage)) as listener:
@@ -81,6 +89,18 @@ class TestFromElsewhere:
                 enqueued(elsewhere)
                 assert listener.wait(LONG) is True
                 remove_everything(elsewhere)
+
+    def test_a_job_wakes_after_a_while_without_one(self, postgresql: URL) -> None:
+        with SqlStorageProvider(postgresql) as storage, SqlStorageProvider(postgresql) as elsewhere:
+            storage.set_up()
+            with closing(watching(storage)) as listener:
+                enqueued(elsewhere)
+                assert listener.wait(LONG) is True
+                assert isinstance(elsewhere._dialect, PostgresqlDialect)
+                until_it_waits(elsewhere._dialect._notifier._changed)
+                enqueued(elsewhere)
+                assert listener.wait(LONG) is True
+            remove_everything(storage)
 
     def test_a_program_that_enqueues_and_ends_has_told_the_others(self, url: URL, storage: SqlStorageProvider) -> None:
         with closing(watching(storage)) as listener:

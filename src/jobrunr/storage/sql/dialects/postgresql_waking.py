@@ -72,6 +72,7 @@ class Notifier:
     def tell(self, queues: Queues) -> None:
         """Say soon that these queues got jobs."""
         with self._changed:
+            is_first = self._news == set()
             if queues is None or self._news is None:
                 self._news = None
             else:
@@ -79,7 +80,8 @@ class Notifier:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="jobrunr-Notifier", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            if is_first:  # otherwise it is on its way
+                self._changed.notify()
 
     def close(self) -> None:
         """Say what is left to say, and end."""
