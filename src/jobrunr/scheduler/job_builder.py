@@ -45,7 +45,7 @@ class JobBuilder:
         self._settings = settings
         self._filters = filters
         self._usual: dict[Runnable, JobDraft] = {}
-        """For calls without options: to make one takes a quarter of the time in which a job is made."""
+        """For calls without options: to make one takes a sixth of the time in which a job is made."""
 
     def draft(self, function: Callable[..., Any], options: JobOptions) -> JobDraft:
         """What is the same for all jobs that one call makes.

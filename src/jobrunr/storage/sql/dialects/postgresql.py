@@ -310,12 +310,13 @@ class _Answered:
         return self._connection
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        connection = self._connection
-        if error is not None and not connection.invalidated:
-            driver: Any = connection.connection.dbapi_connection
-            if getattr(getattr(driver, "info", None), "transaction_status", None) == _ACTIVE:
-                connection.invalidate()
-        connection.close()
+        try:
+            if error is not None and not self._connection.invalidated:
+                driver: Any = self._connection.connection.dbapi_connection
+                if getattr(getattr(driver, "info", None), "transaction_status", None) == _ACTIVE:
+                    self._connection.invalidate()
+        finally:
+            self._connection.close()
 
 
 def _plan_once(driver: Any, record: object) -> None:
