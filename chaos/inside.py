@@ -191,11 +191,11 @@ def _everybody_master(provider: StorageProvider) -> None:
 
 
 def _replace(
-    provider: StorageProvider | type[PostgresqlUpdating], verb: str, function: Callable[..., Any]
+    holder: StorageProvider | type[PostgresqlUpdating], verb: str, function: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """Put a function in place of a method. Returns what was there."""
-    original: Callable[..., Any] = getattr(provider, verb)
-    setattr(provider, verb, function)
+    """Put a function in place of a method, of one object or of all of a class. Returns what was there."""
+    original: Callable[..., Any] = getattr(holder, verb)
+    setattr(holder, verb, function)
     return original
 
 

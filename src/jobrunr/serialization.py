@@ -331,7 +331,7 @@ _reprs.maxlevel = 2
 def _short(value: Any) -> str:
     """A value as Python shows it, with what is long left out."""
     if type(value) is int or (type(value) is str and len(value) < _reprs.maxstring):
-        text = repr(value)  # which is all of it, usually; `reprlib` takes five times as long to find out
+        text = repr(value)  # which is all of it, usually; `reprlib` takes several times as long to find out
         if len(text) <= _reprs.maxstring:
             return text
     return _reprs.repr(value)

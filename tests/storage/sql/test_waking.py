@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +18,7 @@ from jobrunr.storage.sql.dialects.postgresql import PostgresqlDialect
 from jobrunr.storage.sql.waking import PollingWatcher
 from jobrunr.testing.factories import a_job, announced, enqueued
 from jobrunr.transitions import succeed
+from tests.processes.conftest import eventually
 from tests.storage.sql.test_outages import kill_connections
 from tests.storage.sql_contract import remove_everything
 
@@ -76,12 +76,6 @@ def enqueue_and_exit(url: str) -> None:
     enqueued(with_connections_left_open)
 
 
-def until_it_waits(condition: Any) -> None:
-    """Return when a thread waits for a condition."""
-    while not condition._waiters:
-        time.sleep(0.001)
-
-
 class TestFromElsewhere:
     def test_a_job_enqueued_elsewhere_wakes(self, storage: SqlStorageProvider, elsewhere: SqlStorageProvider) -> None:
         with closing(watching(storage)) as listener:
@@ -97,7 +91,8 @@ class TestFromElsewhere:
                 enqueued(elsewhere)
                 assert listener.wait(LONG) is True
                 assert isinstance(elsewhere._dialect, PostgresqlDialect)
-                until_it_waits(elsewhere._dialect._notifier._changed)
+                changed: Any = elsewhere._dialect._notifier._changed
+                eventually("its notifier waits", lambda: bool(changed._waiters))
                 enqueued(elsewhere)
                 assert listener.wait(LONG) is True
             remove_everything(storage)
