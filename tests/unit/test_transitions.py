@@ -349,6 +349,8 @@ class Expected:
     token: UUID | None = None
     written: Sent | None = None
     """The update of the owner whose token is still there."""
+    was_promoted: bool = False
+    """Whether it was its time that made it ENQUEUED, and nobody's decision."""
     attempts: int = 0
     failures: int = 0
     crashes: int = 0
@@ -373,13 +375,10 @@ class Expected:
 
     def is_written(self, sent: Sent) -> None:
         move, at = sent.move, sent.update.at
-        if move.is_noted_once and [state for state, _ in self.history[-4:]] == [
-            S.PROCESSING,
-            S.SCHEDULED,
-            S.ENQUEUED,
-            S.PROCESSING,
-        ]:
+        left_and_promoted = [S.PROCESSING, S.SCHEDULED, S.ENQUEUED, S.PROCESSING]
+        if move.is_noted_once and self.was_promoted and [state for state, _ in self.history[-4:]] == left_and_promoted:
             del self.history[-3:]
+        self.was_promoted = False
         self.becomes(*move.states, at=at)
         self.failures, self.attempts = move.failures(self.failures), move.attempts(self.attempts)
         self.crashes = move.crashes(self.crashes)
@@ -496,6 +495,7 @@ class AnySequence(RuleBasedStateMachine):
         assert self.storage.promote(1_000).count == len(due)
         for expected in due:
             expected.becomes(S.ENQUEUED, at=now)
+            expected.was_promoted = True
 
     @rule(state=st.sampled_from([S.SUCCEEDED, S.FAILED, S.DELETED]), keep=st.sampled_from([0, 0, 3]))
     def the_master_expires(self, state: JobState, keep: int) -> None:
