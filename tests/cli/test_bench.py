@@ -153,6 +153,31 @@ def test_an_error_in_the_middle_leaves_nothing(url: str, tmp_path: Path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
+INTERRUPTED_IN_A_FINALIZER = """
+import signal, time
+from jobrunr.cli.bench import _interrupted_once
+
+class Interrupted:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+try:
+    with _interrupted_once():
+        Interrupted()
+        time.sleep(60)
+except KeyboardInterrupt:
+    print("heard")
+"""
+
+
+def test_a_signal_in_the_middle_of_a_finalizer_is_not_lost() -> None:
+    command = ["env", "--default-signal", sys.executable, "-c", INTERRUPTED_IN_A_FINALIZER]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
+
+    assert ended.stdout == "heard\n"
+    assert ended.stderr == "\nInterrupted; removing what was made ...\n"
+
+
 SIGNALS = {"sqlite": signal.SIGHUP, "postgresql": signal.SIGINT, "mariadb": signal.SIGTERM}
 
 

@@ -129,9 +129,21 @@ def _interrupted_once() -> Iterator[None]:
     """
     heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, _interrupt) for number in heard}
+    before[signal.SIGALRM] = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    hook = sys.unraisablehook
+
+    def interrupt_again(lost: sys.UnraisableHookArgs) -> None:
+        # Python drops what is raised in a finalizer, and a signal may come in the middle of one.
+        if lost.exc_type is KeyboardInterrupt:
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+        else:
+            hook(lost)
+
+    sys.unraisablehook = interrupt_again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -144,3 +156,5 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_AGAIN = 0.01
+"""Seconds until an interruption that was lost comes again."""
