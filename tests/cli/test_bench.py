@@ -178,7 +178,7 @@ def test_a_signal_in_the_middle_of_a_finalizer_is_not_lost() -> None:
     assert ended.stderr == "\nInterrupted; removing what was made ...\n"
 
 
-SIGNALS = {"sqlite": signal.SIGHUP, "postgresql": signal.SIGINT, "mariadb": signal.SIGTERM}
+SIGNALS = {"sqlite": signal.SIGHUP, "postgresql": signal.SIGINT, "mariadb": signal.SIGTERM, "mysql": signal.SIGTERM}
 
 
 def test_a_signal_leaves_nothing(empty_database: URL, database: Engine) -> None:

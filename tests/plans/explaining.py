@@ -190,16 +190,18 @@ class OnMariadb(Plans):
     analyzes = False
     new_id = "uuid()"
     queue = "concat('queue-', n % 5)"
-    numbered = (
-        "(SELECT seq AS n, utc_timestamp(6) + INTERVAL seq - {count} / 2 SECOND AS at FROM seq_1_to_{count}) AS numbered"
-    )
+    numbered = """
+        (SELECT n, utc_timestamp(6) + INTERVAL n - {count} / 2 SECOND AS at
+         FROM JSON_TABLE(concat('[0', repeat(',0', {count} - 1), ']'), '$[*]' COLUMNS (n FOR ORDINALITY)) AS numbers)
+        AS numbered
+    """
 
     def fill(self) -> None:
         self.insert({JobState.SUCCEEDED: 30_000, JobState.ENQUEUED: 2_000})
         self.do("ANALYZE TABLE jobrunr_jobs")
 
     def explain(self, connection: Connection, statement: str, parameters: Any, plan: Plan) -> None:
-        for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).mappings():
+        for row in connection.exec_driver_sql(f"EXPLAIN FORMAT = TRADITIONAL {statement}", parameters).mappings():
             if row["table"] in {"job", "jobrunr_jobs"}:
                 plan.indexes.add(str(row["key"]).replace("PRIMARY", "jobs_pkey").removeprefix("jobrunr_"))
                 plan.goes_through_the_table |= row["type"] in {"ALL", "index"}

@@ -21,12 +21,7 @@ from jobrunr.testing.contract.waking import LONG, SHORT
 from tests.server import jobs
 from tests.storage.sql.on_each_database import OnEachDatabase, deaf, is_there, orders, renamed
 
-DRIVERS = {
-    "sqlite by aiosqlite": ("sqlite", "sqlite+aiosqlite"),
-    "postgresql by psycopg": ("postgresql", "postgresql+psycopg"),
-    "postgresql by asyncpg": ("postgresql", "postgresql+asyncpg"),
-    "mariadb by aiomysql": ("mariadb", "mariadb+aiomysql"),
-}
+DRIVERS = ["sqlite by aiosqlite", "postgresql by psycopg", "postgresql by asyncpg", "mariadb by aiomysql"]
 
 Connect = Callable[[], Any]
 
@@ -38,7 +33,7 @@ class WithEachDriver(OnEachDatabase):
 
     @pytest.fixture
     def url(self, request: pytest.FixtureRequest, driver: str) -> URL:
-        url: URL = request.getfixturevalue(DRIVERS[driver][0])
+        url: URL = request.getfixturevalue(driver.partition(" ")[0])
         return url
 
     @pytest.fixture
@@ -47,7 +42,7 @@ class WithEachDriver(OnEachDatabase):
 
         @asynccontextmanager
         async def connect() -> AsyncIterator[AsyncEngine]:
-            made = create_async_engine(url.set(drivername=DRIVERS[driver][1]))
+            made = create_async_engine(url.set(drivername=f"{url.get_backend_name()}+{driver.rpartition(' ')[2]}"))
             try:
                 yield made
             finally:

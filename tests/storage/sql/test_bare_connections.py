@@ -211,7 +211,7 @@ class TestOnPostgresql(WithBareConnections):
 
 class TestRefusals(WithBareConnections):
     def test_one_to_another_database(self, app: JobRunr, url: URL, tmp_path: Path, engine: Engine) -> None:
-        name = {"sqlite": str(tmp_path / "other.db"), "postgresql": "postgres", "mariadb": "mysql"}[url.get_backend_name()]
+        name = {"sqlite": str(tmp_path / "other.db"), "postgresql": "postgres"}.get(url.get_backend_name(), "mysql")
         with closing(connect(url.set(database=name))) as bare, pytest.raises(BindError, match="and jobs are kept in"):
             app.scheduler.bind(bare)
 

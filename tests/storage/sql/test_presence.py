@@ -185,6 +185,17 @@ def test_a_lock_that_cannot_be_had_yet_is_taken_as_soon_as_it_can(url: URL) -> N
     engine.dispose()
 
 
+@pytest.mark.parametrize("empty_database", ["mariadb"], indirect=True)
+def test_a_connection_that_says_nothing_keeps_its_lock(url: URL) -> None:
+    engine = create_engine(url, connect_args={"init_command": "SET SESSION wait_timeout = 1"})
+    with SqlStorageProvider(engine) as storage:
+        presence = storage.presence(uuid4())
+        assert presence is not None
+        with closing(presence):
+            eventually("it is held for longer than silence is allowed", lambda: presence.held_for > 1.5)
+    engine.dispose()
+
+
 @pytest.mark.parametrize("empty_database", ["postgresql", "mariadb"], indirect=True)
 def test_a_lock_that_cannot_be_had_keeps_nobody_from_ending(url: URL) -> None:
     with SqlStorageProvider(url.set(port=1)) as nowhere:

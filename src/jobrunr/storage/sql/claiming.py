@@ -80,14 +80,16 @@ class StepwiseClaiming(Claiming):
     def __init__(self, dialect: Dialect, counting: Counting) -> None:
         super().__init__(dialect, counting)
         jobs, servers = dialect.tables.jobs, dialect.tables.servers
-        self._first: Select[*tuple[Any, ...]] = (
+        first: Select[*tuple[Any, ...]] = (
             select(*jobs.c)
             .where(dialect.tables.in_state(JobState.ENQUEUED), exists().where(servers.c.id == bindparam("for_server")))
             .order_by(jobs.c.priority.desc(), jobs.c.state_at, jobs.c.id)
             .limit(bindparam("limit"))
             .with_for_update(skip_locked=True, of=jobs)
         )
-        self._first_of_queue = self._first.where(jobs.c.queue == bindparam("queue"))
+        of_queue = first.where(jobs.c.queue == bindparam("queue"))
+        self._first = dialect.by_index(first, jobs, "jobs_enqueued")
+        self._first_of_queue = dialect.by_index(of_queue, jobs, "jobs_enqueued_by_queue")
         self._first_as_json = self._as_json(self._first)
         self._first_of_queue_as_json = self._as_json(self._first_of_queue)
         self._take = (

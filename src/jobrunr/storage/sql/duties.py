@@ -42,13 +42,8 @@ class Promoting:
         self._next_awaited = select(func.min(jobs.c.run_at)).where(dialect.tables.in_state(JobState.AWAITING))
         self._times = (self._next, self._next_look, self._next_awaited)
         self._all = select(exists().where(scheduled, due), *(time.scalar_subquery() for time in self._times))
-        self._due = (
-            select(jobs.c.id)
-            .where(scheduled, due)
-            .order_by(jobs.c.run_at, jobs.c.id)
-            .limit(bindparam("limit"))
-            .with_for_update(skip_locked=True)
-        )
+        first_due = select(jobs.c.id).where(scheduled, due).order_by(jobs.c.run_at, jobs.c.id).limit(bindparam("limit"))
+        self._due = dialect.by_index(first_due.with_for_update(skip_locked=True), jobs, "jobs_scheduled")
         self._awaiting = (
             select(*jobs.c)
             .where(dialect.tables.in_state(JobState.AWAITING), jobs.c.run_at.is_not(None))

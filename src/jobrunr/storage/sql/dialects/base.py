@@ -18,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Insert,
+    Select,
     Table,
     TextClause,
     bindparam,
@@ -185,6 +186,14 @@ class Dialect(ABC):
         there is such a setting: it may be frozen, or cut off without a word."""
 
     # -- pieces of statements
+
+    def by_index(self, selection: Select[*tuple[Any, ...]], table: Table, index: str) -> Select[*tuple[Any, ...]]:
+        """The same rows, locked one by one in the order of an index, where the database might think of another way.
+
+        Arguments:
+            index: as `Tables` names it, without the prefix.
+        """
+        return selection
 
     def statement(self, sql: str, **parts: str) -> TextClause:
         """A statement in this database's own words.

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     LargeBinary,
+    Select,
     Table,
     cast,
     create_engine,
@@ -33,13 +34,18 @@ from jobrunr.storage.sql.column_types import UtcTime
 from jobrunr.storage.sql.deadlines import DeadlinePool
 from jobrunr.storage.sql.dialects.base import WITHOUT_LIMIT, Dialect, Trouble
 from jobrunr.storage.sql.dialects.mysql_presence import NamedLock, absent
+from jobrunr.storage.sql.dialects.mysql_silence import (
+    be_patient_again,
+    end_if_silent,
+    is_mariadb,
+    limits_of_silence,
+    replace_what_was_idle,
+)
 from jobrunr.storage.sql.presence import SqlPresence
 from jobrunr.storage.sql.tables import Tables
 from jobrunr.storage.sql.waking import PollingWatcher, Queues, Watcher
 
 DUPLICATE_ENTRY = 1062
-
-_IDLE = "idle_transaction_timeout"
 
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 25_000}
 """After how long, in seconds and at last in milliseconds, a connection is taken for dead whose other end answers nothing."""
@@ -56,8 +62,8 @@ _UNAVAILABLE = (
     | frozenset({1290, 1836, 1792})  # read-only
     | frozenset({1969, 3024, 1317, 1021, 1114, 1047})  # too slow, interrupted, disk or table full, not part of its cluster
 )
-_WRONG_SET_UP = frozenset({1044, 1045, 1698, 1130, 1142, 1143, 1049})  # access denied, six ways; no such database
-_NO_SUCH_TABLE = 1146
+_NO_SUCH_DATABASE, _NO_SUCH_TABLE = 1049, 1146
+_WRONG_SET_UP = frozenset({1044, 1045, 1698, 1130, 1142, 1143, _NO_SUCH_DATABASE})  # access denied, six ways
 
 
 class MysqlDialect(Dialect):
@@ -74,9 +80,7 @@ class MysqlDialect(Dialect):
         if timeout is not None:
             seconds = timeout.total_seconds()
             settings += f", innodb_lock_wait_timeout = {_whole(seconds * _LOCK)}"
-            # A client that stopped, or that the network cut off without a word, must not keep its locks until somebody
-            # notices. MySQL skips this comment: it has no such setting.
-            settings += f" /*M!100300 , {_IDLE} = {_whole(seconds)} */"
+            settings += limits_of_silence(_whole(seconds))
             options |= {"poolclass": DeadlinePool, "pool_timeout": seconds}
             limits = ("connect_timeout", "read_timeout", "write_timeout")
             options["connect_args"] = dict.fromkeys(limits, _whole(seconds))
@@ -86,6 +90,8 @@ class MysqlDialect(Dialect):
         # Every transaction of ours ends before its connection goes back; a ROLLBACK then would be one more round trip.
         options["pool_reset_on_return"] = None
         engine = create_engine(url, hide_parameters=True, isolation_level="READ COMMITTED", **options)
+        if timeout is not None:
+            replace_what_was_idle(engine, _whole(timeout.total_seconds()))
         if engine.dialect.driver == "pymysql":
             event.listen(engine, "connect", _notice_silence)
             if timeout is not None:
@@ -106,16 +112,10 @@ class MysqlDialect(Dialect):
                 with connection.begin():
                     yield connection
             finally:
-                if not connection.invalidated and (before := connection.info.pop(_IDLE, None)) is not None:
-                    try:
-                        connection.exec_driver_sql(f"SET SESSION {_IDLE} = {before}")
-                    except DBAPIError:
-                        connection.invalidate()  # nobody gets it with a setting that is not his
+                be_patient_again(connection)
 
     def end_if_silent(self, connection: Connection) -> None:
-        if getattr(connection.dialect, "is_mariadb", False):  # MySQL has no such setting
-            connection.info[_IDLE] = connection.exec_driver_sql(f"SELECT @@SESSION.{_IDLE}").scalar_one()
-            connection.exec_driver_sql(f"SET SESSION {_IDLE} = {_whole(self.seconds)}")
+        end_if_silent(connection, _whole(self.seconds))
 
     def tuple_cursor(self, driver: Any) -> Any:
         return driver.cursor(self.engine.dialect.loaded_dbapi.cursors.Cursor)
@@ -124,6 +124,10 @@ class MysqlDialect(Dialect):
         host, port, database = (getattr(driver, name, None) for name in ("host", "port", "db"))
         named = database.decode() if isinstance(database, bytes) else database
         return URL.create(self.engine.url.drivername, host=host, port=port, database=named)
+
+    def by_index(self, selection: Select[*tuple[Any, ...]], table: Table, index: str) -> Select[*tuple[Any, ...]]:
+        # MySQL reads a small table as a whole, and locks all of it for whoever wants the first rows alone.
+        return selection.with_hint(table, f"FORCE INDEX ({self.tables.name(index)})")
 
     def raw(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return cast(column, LargeBinary)
@@ -151,11 +155,9 @@ class MysqlDialect(Dialect):
         return absent(connection, server_ids)
 
     def check(self, connection: Connection) -> None:
-        is_mariadb = bool(getattr(connection.dialect, "is_mariadb", False))
         version = connection.dialect.server_version_info or ()
-        wanted = (10, 6) if is_mariadb else (8, 0, 4)
+        kind, wanted = ("MariaDB", (10, 6)) if is_mariadb(connection) else ("MySQL", (8, 0, 4))
         if version < wanted:
-            kind = "MariaDB" if is_mariadb else "MySQL"
             raise StorageSetupError(
                 f"This is {kind} {'.'.join(map(str, version))}; {kind} {'.'.join(map(str, wanted))} or newer is needed."
             )
@@ -183,10 +185,10 @@ class MysqlDialect(Dialect):
             return Trouble.CONFLICT
         if error.connection_invalidated or code in _LOST or isinstance(error, InterfaceError):
             return Trouble.LOST
+        if code == _NO_SUCH_TABLE or (code == _NO_SUCH_DATABASE and error.statement is not None):  # of the schema, there
+            return Trouble.NO_TABLE
         if code in _WRONG_SET_UP:
             return Trouble.WRONG_SET_UP
-        if code == _NO_SUCH_TABLE:
-            return Trouble.NO_TABLE
         return Trouble.UNAVAILABLE if code in _UNAVAILABLE else None
 
 

@@ -25,6 +25,7 @@ class NamedLock(ConnectionPresence):
                 raise NoSessionError("a proxy stands between us and the database")
             if cursor.execute(_SEVERAL_NODES):
                 raise NoSessionError("this database is several servers, each of which has locks of its own")
+            cursor.execute("SET SESSION wait_timeout = DEFAULT")  # this one is silent, and meant to be
             cursor.execute("SELECT GET_LOCK(%s, 0)", [_name(server_id)])
             return bool(cursor.fetchone()[0] == 1)
 
