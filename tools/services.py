@@ -398,7 +398,8 @@ def main(command: list[str]) -> int:
                 environ.pop(database.variable, None)
             else:
                 environ[database.variable] = url.render_as_string(hide_password=False)
-                found.append(f"{database.name} {ask_version(url)}")
+                name = "MySQL" if url.get_backend_name() == "mysql" else database.name
+                found.append(f"{name} {ask_version(url)}")
         for program in programs:
             try:
                 path = find_program(program)

@@ -27,8 +27,8 @@ _IDLE_SINCE = "jobrunr-idle-since"
 
 
 def limits_of_silence(seconds: int) -> str:
-    """More for a ``SET SESSION``, where a call may take so many seconds. Each server reads its own comment: MariaDB leaves out
-    those for MySQL 5.7 and newer."""
+    """More for a ``SET SESSION``, where a call may take so many seconds. Each server reads its own comment: MariaDB leaves
+    out those for MySQL 5.7 and newer."""
     return f" /*M!100300 , {_ON_MARIADB} = {seconds} */ /*!80000 , {_ON_MYSQL} = {_on_mysql(seconds)} */"
 
 
