@@ -12,6 +12,8 @@ import pytest
 from jobrunr import Job, JobRunr, JobState, current_job
 from jobrunr.errors import NoCurrentJobError, StorageUnavailableError
 from jobrunr.ids import JobId
+from jobrunr.server import fetcher
+from jobrunr.server.fetcher import Appetite
 from jobrunr.server.run import Run, RunEnd
 from jobrunr.storage.contract import Listener
 from jobrunr.storage.memory import MemoryStorageProvider
@@ -72,6 +74,21 @@ def test_an_activator_does_not_see_the_job_that_ran_before(watch: Watch) -> None
         with app.server(workers=1):
             watch.wait_for(lambda: app.scheduler.counts()[JobState.SUCCEEDED] == 4)
     assert seen == [None] * 4
+
+
+def test_a_coroutine_that_cannot_be_called_lets_the_next_one_have_its_slot(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(cls: type) -> Any:
+        raise LookupError(cls)
+
+    monkeypatch.setattr(fetcher, "appetite", lambda *_: Appetite(claim=5, hungry_at=0))
+    with JobRunr("memory://", filters=[watch], activator=refuse, **FAST) as app:
+        ids = [app.scheduler.options(retries=0).enqueue(jobs.Watched.go) for _ in range(4)]
+        with app.server(workers=1):  # and all of them wait there, when the first has its slot
+            watch.wait_for(lambda: app.scheduler.counts()[JobState.FAILED] == 4)
+        straight = [JobState.ENQUEUED, JobState.PROCESSING, JobState.FAILED]  # and never handed back
+        assert [[change.state for change in app.scheduler.get(job_id).history] for job_id in ids] == [straight] * 4
 
 
 # -- the system

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -51,8 +51,13 @@ class BulkWriter:
                 self._note(jobs, self._insert(jobs))
                 return
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="jobrunr-bulk")
-        self._on_its_way = jobs, self._thread.submit(self._insert, jobs)
-        time.sleep(0)  # lets go of the interpreter, so that these are sent off before the next ones are made
+        begun = threading.Event()
+        self._on_its_way = jobs, self._thread.submit(self._begin, jobs, begun)
+        begun.wait()  # the other thread has the interpreter now, and sends these off before the next ones are made
+
+    def _begin(self, jobs: list[NewJob], begun: threading.Event) -> frozenset[JobId]:
+        begun.set()
+        return self._insert(jobs)
 
     def _wait(self) -> None:
         if self._on_its_way is not None:

@@ -362,7 +362,7 @@ class Workers:
             prepared = self._performer.prepare(run)
             if isinstance(prepared, Outcome):
                 self._end(run, prepared)
-                self._go_on()
+                asyncio.get_running_loop().call_soon(self._go_on)  # others may run between two that cannot be called
             else:
                 self._start_prepared(prepared)
 
@@ -383,5 +383,4 @@ class Workers:
             coroutines = self._fill_slots()
         if coroutines:
             # in no context: the one here is that of the job that has ended
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._start_coroutines, coroutines, context=contextvars.Context())
+            contextvars.Context().run(self._start_coroutines, coroutines)
