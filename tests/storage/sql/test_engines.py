@@ -15,6 +15,7 @@ from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
 from jobrunr.errors import MissingDriverError, StorageSetupError
 from jobrunr.storage.contract import JobQuery
 from jobrunr.storage.sql import SqlStorageProvider
+from jobrunr.storage.sql.dialects import pymysql_deadlines
 from jobrunr.storage.sql.dialects.sqlite import check_place
 from jobrunr.testing.factories import a_job, announced, enqueued
 from tests.storage.conftest import DROP_POSTGRESQL, POSTGRESQL, new_database
@@ -43,6 +44,17 @@ class TestUrls:
     def test_a_database_that_is_none_of_ours_is_refused(self, url: str) -> None:
         with pytest.raises(StorageSetupError, match="cannot be kept"):
             SqlStorageProvider(url)
+
+    def test_a_password_that_takes_another_package_is_no_riddle(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def connect(*_: object, **__: object) -> None:
+            raise RuntimeError("'cryptography' package is required for caching_sha2_password")  # as PyMySQL does
+
+        monkeypatch.setattr(pymysql_deadlines, "DeadlineConnection", connect)
+        with (
+            SqlStorageProvider("mysql://ada:s3cret@db/shop") as storage,
+            pytest.raises(StorageSetupError, match=r"cryptography.*pip install 'pymysql\[rsa\]'"),
+        ):
+            storage.set_up()
 
     def test_a_url_that_cannot_be_read_is_refused_without_showing_it(self) -> None:
         with pytest.raises(StorageSetupError) as caught:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pymysql.connections import Connection
 
+from jobrunr.errors import StorageSetupError
 from jobrunr.storage.sql.deadlines import present_deadline, seconds_left
 
 _STEP = 0.05
@@ -38,11 +39,21 @@ class DeadlineConnection(Connection):  # type: ignore[misc]  # PyMySQL has no ty
 
 
 def connect_with_deadline(dialect: object, record: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Connection:
-    """Make a connection for SQLAlchemy's event ``do_connect``."""
+    """Make a connection for SQLAlchemy's event ``do_connect``.
+
+    Raises:
+        StorageSetupError: the database wants the password in a way that PyMySQL knows only with another package.
+    """
     deadline = present_deadline()
     if deadline is not None:
         deadline.take_all()  # there will be no newer connection to try
-    return DeadlineConnection(*args, **kwargs | {"connect_timeout": _limit(kwargs["connect_timeout"])})
+    try:
+        return DeadlineConnection(*args, **kwargs | {"connect_timeout": _limit(kwargs["connect_timeout"])})
+    except RuntimeError as error:  # which it raises where a package is missing
+        raise StorageSetupError(
+            f"The database wants the password in a way that takes another package: {error}. Install it: "
+            f"pip install 'pymysql[rsa]' for MySQL, 'pymysql[ed25519]' for MariaDB. MySQL does without where it offers TLS."
+        ) from error
 
 
 def _limit(longest: float) -> float:
