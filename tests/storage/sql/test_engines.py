@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -70,6 +71,19 @@ class TestDatabases:
             make_anew(url, plain)
             with SqlStorageProvider(url) as storage, pytest.raises(StorageSetupError, match="SQL_ASCII"):
                 storage.set_up()
+
+    @pytest.mark.parametrize(
+        ("kind", "version", "wanted"), [("MariaDB", (10, 5, 29), "10.6"), ("MySQL", (8, 0, 16), "8.0.17")]
+    )
+    def test_a_version_that_knows_too_little_is_refused(self, kind: str, version: tuple[int, ...], wanted: str) -> None:
+        old: Any = SimpleNamespace(is_mariadb=kind == "MariaDB", server_version_info=version)
+        connection: Any = SimpleNamespace(dialect=old)
+        found = ".".join(map(str, version))
+        with (
+            SqlStorageProvider("mysql://db/shop") as storage,
+            pytest.raises(StorageSetupError, match=f"This is {kind} {found}; {kind} {wanted} or newer is needed"),
+        ):
+            storage._dialect.check(connection)
 
     def test_moments_of_a_claimed_job_are_in_utc_whatever_the_zone_of_the_connection(self) -> None:
         with new_database(POSTGRESQL, DROP_POSTGRESQL) as url:

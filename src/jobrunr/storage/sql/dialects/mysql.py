@@ -1,4 +1,4 @@
-"""MySQL 8.0 and MariaDB 10.6, or newer, by PyMySQL."""
+"""MySQL 8.0.17 and MariaDB 10.6, or newer, by PyMySQL."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class MysqlDialect(Dialect):
 
     def check(self, connection: Connection) -> None:
         version = connection.dialect.server_version_info or ()
-        kind, wanted = ("MariaDB", (10, 6)) if is_mariadb(connection) else ("MySQL", (8, 0, 4))
+        kind, wanted = ("MariaDB", (10, 6)) if is_mariadb(connection) else ("MySQL", (8, 0, 17))
         if version < wanted:
             raise StorageSetupError(
                 f"This is {kind} {'.'.join(map(str, version))}; {kind} {'.'.join(map(str, wanted))} or newer is needed."
