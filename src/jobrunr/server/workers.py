@@ -221,27 +221,39 @@ class Workers:
         self._free += 1
         self._waiting.put_back(run)
 
-    def _end(self, run: Run, outcome: Outcome | None) -> None:
-        """A run is over: its slot is free, and its outcome is to be written unless it was taken away or given up."""
+    def _end(self, run: Run, outcome: Outcome | None, then: Callable[[], T | None] = lambda: None) -> T | None:
+        """A run is over: its slot is free, and its outcome is to be written unless it was taken away or given up.
+
+        That, and to begin the next, is one turn with the lock: with several, threads that end jobs at the same time keep
+        taking it from each other, and each time they change places, which took longer than to run a job.
+
+        Arguments:
+            then: is called with the lock held when the slot is free, and what it returns is returned.
+        """
         if run.limit is not None:
             self.limits.forget(run)
-        if run.is_abandoned:
-            self._end_abandoned(run)
-            return
         with self._lock:
-            is_wanted = not run.is_over and run.end is not RunEnd.TAKEN_AWAY
+            wanted = None if run.is_over or run.end is RunEnd.TAKEN_AWAY else outcome
             run.is_over = True
-        if outcome is not None and is_wanted:
-            self._complete(outcome)
-        elif run.job.is_suspect:
+            if wanted is not None:
+                self._complete(wanted)
+            is_abandoned = run.is_abandoned
+            hungry = False if is_abandoned else self._leave(run)
+            following = None if is_abandoned else then()
+        if is_abandoned:
+            self._end_abandoned(run)
+        elif wanted is None and run.job.is_suspect:
             self.settled(run.claim)
-        with self._lock:
-            self._running.discard(run)
-            self._free += 1
-            self._pace.took(time.monotonic() - run.begun_at)
-            hungry = self._is_hungry()
         if hungry:
             self._hungry()
+        return following
+
+    def _leave(self, run: Run) -> bool:
+        """With the lock held: a run gives its slot back. Whether the fetcher is to be told."""
+        self._running.discard(run)
+        self._free += 1
+        self._pace.took(time.monotonic() - run.begun_at)
+        return self._is_hungry()
 
     def _is_hungry(self) -> bool:
         """With the lock held, when a run has left: whether the fetcher is to be told. Tells those who wait for quiet."""
@@ -287,12 +299,11 @@ class Workers:
         self.submit(())
 
     def _next_or_idle(self) -> Run | None:
-        """The next run for the thread that just ended one; None when it is to wait for one."""
-        with self._lock:
-            run = self._begin_next()
-            if run is None:
-                self._idle_threads += 1
-            return run
+        """With the lock held: the next run for the thread that just ended one; None when it is to wait for one."""
+        run = self._begin_next()
+        if run is None:
+            self._idle_threads += 1
+        return run
 
     # -- threads
 
@@ -323,29 +334,32 @@ class Workers:
         while (first := self._inbox.get()) is not None:
             run: Run | None = first
             while run is not None:
-                if self._performer.is_coroutine(run.job):
-                    self._call_on_loop(self._start_coroutines, [run], [run])
-                else:
-                    self._perform(run)
-                if run.is_abandoned:  # another thread has taken the place of this one
+                ended, run = run, self._perform(run)
+                if ended.is_abandoned:  # another thread has taken the place of this one
                     self._threads.remove(threading.current_thread())
                     return
-                run = self._next_or_idle()
 
-    def _perform(self, run: Run) -> None:
+    def _perform(self, run: Run) -> Run | None:
+        """Run a job, or leave it to the event loop. Returns the next for this thread; None when it is to wait for one."""
+        if self._performer.is_coroutine(run.job):
+            return self._leave_to_loop(self._start_coroutines, [run], run)
         if self._performer.is_for_process(run.job):
-            self._end(run, contextvars.Context().run(self._performer.perform_in_process, run, self._processes))
-            return
+            outcome = contextvars.Context().run(self._performer.perform_in_process, run, self._processes)
+            return self._end(run, outcome, self._next_or_idle)
         prepared = self._performer.prepare(run)
         if isinstance(prepared, Outcome):
-            self._end(run, prepared)
-        elif prepared.runnable.is_coroutine:  # known only now that its module is imported
-            self._call_on_loop(self._start_prepared, prepared, [run])
-        else:
-            # a context of its own, so that what a job sets in context variables ends with the job
-            with EndingForks():
-                outcome = contextvars.Context().run(self._performer.perform, prepared, self._loop.run)
-            self._end(run, outcome)
+            return self._end(run, prepared, self._next_or_idle)
+        if prepared.runnable.is_coroutine:  # known only now that its module is imported
+            return self._leave_to_loop(self._start_prepared, prepared, run)
+        # a context of its own, so that what a job sets in context variables ends with the job
+        with EndingForks():
+            outcome = contextvars.Context().run(self._performer.perform, prepared, self._loop.run)
+        return self._end(run, outcome, self._next_or_idle)
+
+    def _leave_to_loop(self, start: Callable[[T], object], what: T, run: Run) -> Run | None:
+        self._call_on_loop(start, what, [run])
+        with self._lock:
+            return self._next_or_idle()
 
     # -- the event loop
 
@@ -361,8 +375,9 @@ class Workers:
         for run in runs:
             prepared = self._performer.prepare(run)
             if isinstance(prepared, Outcome):
-                self._end(run, prepared)
-                asyncio.get_running_loop().call_soon(self._go_on)  # others may run between two that cannot be called
+                following = self._end(run, prepared, self._fill_slots)
+                # soon: others may run between two that cannot be called
+                asyncio.get_running_loop().call_soon(self._start_next, following)
             else:
                 self._start_prepared(prepared)
 
@@ -374,13 +389,9 @@ class Workers:
         prepared.run.task = asyncio.current_task()
         with EndingForks():
             outcome = await self._performer.perform_async(prepared)
-        self._end(prepared.run, outcome)
-        self._go_on()
+        self._start_next(self._end(prepared.run, outcome, self._fill_slots))
 
-    def _go_on(self) -> None:
-        """On the loop, after a run has ended here: the next that waits, wherever it runs."""
-        with self._lock:
-            coroutines = self._fill_slots()
+    def _start_next(self, coroutines: list[Run] | None) -> None:
         if coroutines:
             # in no context: the one here is that of the job that has ended
             contextvars.Context().run(self._start_coroutines, coroutines)
