@@ -14,10 +14,12 @@ import pytest
 from jobrunr import FixedDelays, Job, JobRunr, JobState
 from jobrunr.cli.status import read_status
 from jobrunr.errors import JobTimeoutError
-from jobrunr.server import interrupting, time_limits
+from jobrunr.server import fetcher, interrupting, time_limits
+from jobrunr.server.fetcher import Appetite
 from jobrunr.server.interrupting import InterruptibleCall, JobInterrupted
 from jobrunr.server.run import Run
 from jobrunr.server.time_limits import TimeLimits
+from jobrunr.server.workers import Workers
 from tests.server import hanging_jobs, jobs
 from tests.server.conftest import FAST, Watch, eventually
 
@@ -171,6 +173,27 @@ def test_so_is_a_coroutine(app: JobRunr, finished: Finished, function: Callable[
         jobs.gates[key].set()
         eventually(lambda: server._workers.stuck == ())
         assert finished(app.scheduler.enqueue(jobs.add_async, 1, 2)).result == 3
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_thread_that_left_a_coroutine_to_the_loop_stays_whatever_becomes_of_it(
+    app: JobRunr, finished: Finished, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    call = Workers._call_on_loop
+
+    def call_and_wait(workers: Workers, start: Callable[[Any], object], what: Any, runs: list[Run]) -> None:
+        call(workers, start, what, runs)
+        eventually(lambda: runs[0].is_abandoned)
+
+    monkeypatch.setattr(Workers, "_call_on_loop", call_and_wait)
+    monkeypatch.setattr(fetcher, "appetite", lambda *_: Appetite(claim=2, hungry_at=0))
+    app.scheduler.enqueue(jobs.add, 1, 2)
+    hanging = app.scheduler.options(retry=FixedDelays(3600), timeout=0.05).enqueue(hanging_jobs.sleep_deaf, key)
+    with app.server(workers=1) as server:  # its thread ends the first, and takes the second
+        finished(hanging, JobState.SCHEDULED)
+        eventually(lambda: server._workers._idle_threads == 1)
+        assert finished(app.scheduler.enqueue(jobs.add, 1, 2)).result == 3
+        jobs.gates[key].set()
 
 
 @pytest.mark.usefixtures("impatient")

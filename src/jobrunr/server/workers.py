@@ -294,6 +294,9 @@ class Workers:
         with self._lock:
             self._stuck.remove(run)
             self._free += len(self._stuck) >= self._most_stuck
+            thread = threading.current_thread()
+            if thread in self._threads:  # not the one of the event loop
+                self._threads.remove(thread)
         _log.info("job %s (%s), which could not be stopped, has ended", run.job.id, run.job.name)
         self.stuck_changed()
         self.submit(())
@@ -334,10 +337,9 @@ class Workers:
         while (first := self._inbox.get()) is not None:
             run: Run | None = first
             while run is not None:
-                ended, run = run, self._perform(run)
-                if ended.is_abandoned:  # another thread has taken the place of this one
-                    self._threads.remove(threading.current_thread())
-                    return
+                run = self._perform(run)
+            if threading.current_thread() not in self._threads:  # another has taken the place of this one
+                return
 
     def _perform(self, run: Run) -> Run | None:
         """Run a job, or leave it to the event loop. Returns the next for this thread; None when it is to wait for one."""
